@@ -1,0 +1,1 @@
+//! Discretised streams for Rust.
