@@ -1,0 +1,3 @@
+//! What a program with streams usually needs: `use streamflow::prelude::*;`.
+
+pub use crate::{Batch, DStream, Record, StaticTable, stream};

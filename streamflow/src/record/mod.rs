@@ -1,0 +1,161 @@
+//! What flows through a stream: records, the views that operators see, and the blocks that hold a partition.
+//!
+//! A stream of a sized type (`DStream<Tweet>`, `DStream<(String, u64)>`) hands its records to operators **by value**.
+//! A stream of an unsized type (`DStream<str>`, `DStream<[u8]>`) hands out **views** (`&str`, `&[u8]`) that borrow from
+//! the block of the partition, so that reading a line costs no allocation. [`Record`] says, for each type, which of the
+//! two it is; nobody needs to implement it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`text`] | [`TextBlock`] and [`BytesBlock`]: many short strings in one allocation |
+//! | [`rows`] | sized records of one partition, moved out or cloned chunk by chunk |
+//! | [`own`] | how a borrowed record becomes an owned one when it crosses a stage |
+
+pub(crate) mod own;
+pub(crate) mod rows;
+pub(crate) mod text;
+
+use std::sync::Arc;
+
+pub use self::rows::Rows;
+pub use self::text::{BytesBlock, TextBlock};
+
+/// A type whose values can flow through a [`DStream`](crate::DStream).
+///
+/// Implemented for every sized type that is `Send + Sync + 'static`, and for `str` and `[u8]`. It cannot be
+/// implemented for other types, and does not need to be: `#[derive(Record)]` is for types *with a lifetime*, and says
+/// how they become owned (see [`derive@crate::Record`]).
+///
+/// In a generic `#[stream]` function write the plain bounds (`T: Send + Sync + 'static`), not `T: Record`: only then
+/// does the compiler know that an operator receives a `T` and not some view of it.
+///
+/// **Source**: Spark has no counterpart, its records are JVM objects.
+pub trait Record: Send + Sync + 'static {
+    /// What an operator receives: `T` itself, or `&str` and `&[u8]` for the unsized records.
+    type View<'a>;
+    /// Immutable storage of one partition.
+    type Block: Block;
+    /// A block in the hands of the task that reads it.
+    #[doc(hidden)]
+    type Held: Send;
+    /// How records of a shared block are cloned; nothing for views.
+    #[doc(hidden)]
+    type Cloner: Copy + Send + Sync + 'static;
+
+    /// Takes hold of a block: moves its records out when this is the only reader, otherwise remembers how to clone them.
+    #[doc(hidden)]
+    fn hold(block: Arc<Self::Block>, cloner: Option<Self::Cloner>) -> Self::Held;
+    /// The records of a held block, in order.
+    #[doc(hidden)]
+    fn views(held: &mut Self::Held) -> impl Iterator<Item = Self::View<'_>>;
+    /// Record `index` of a block without taking it.
+    #[doc(hidden)]
+    fn peek(block: &Self::Block, index: usize) -> &Self;
+}
+
+/// Storage of one partition of a batch.
+pub trait Block: Send + Sync + 'static {
+    /// Number of records.
+    fn len(&self) -> usize;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A record that several consumers may receive: `Clone` types, `str` and `[u8]`.
+///
+/// Needed wherever one record goes to two places: a handle of a stream that is cloned, a stream with two consumers, a
+/// window, a source whose batches may have to be replayed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is used by more than one consumer, so it must be `Clone`",
+    label = "this stream forks here",
+    note = "each consumer of a record gets a record of its own; all but the last get a clone",
+    note = "add `#[derive(Clone)]` to the type, or use the stream only once"
+)]
+pub trait Fork: Record {
+    /// The function that clones records of a block, if they need one.
+    #[doc(hidden)]
+    fn cloner() -> Option<Self::Cloner>;
+}
+
+impl<T: Send + Sync + 'static> Record for T {
+    type View<'a> = T;
+    type Block = Vec<T>;
+    type Held = Rows<T>;
+    type Cloner = fn(&[T]) -> Vec<T>;
+
+    fn hold(block: Arc<Vec<T>>, cloner: Option<Self::Cloner>) -> Rows<T> {
+        Rows::new(block, cloner)
+    }
+
+    fn views(held: &mut Rows<T>) -> impl Iterator<Item = T> {
+        held
+    }
+
+    fn peek(block: &Vec<T>, index: usize) -> &T {
+        &block[index]
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Fork for T {
+    fn cloner() -> Option<fn(&[T]) -> Vec<T>> {
+        Some(<[T]>::to_vec)
+    }
+}
+
+impl<T: Send + Sync + 'static> Block for Vec<T> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Record for str {
+    type View<'a> = &'a str;
+    type Block = TextBlock;
+    type Held = Arc<TextBlock>;
+    type Cloner = ();
+
+    fn hold(block: Arc<TextBlock>, _: Option<()>) -> Arc<TextBlock> {
+        block
+    }
+
+    fn views(held: &mut Arc<TextBlock>) -> impl Iterator<Item = &str> {
+        held.iter()
+    }
+
+    fn peek(block: &TextBlock, index: usize) -> &str {
+        block.get(index)
+    }
+}
+
+impl Fork for str {
+    fn cloner() -> Option<()> {
+        None
+    }
+}
+
+impl Record for [u8] {
+    type View<'a> = &'a [u8];
+    type Block = BytesBlock;
+    type Held = Arc<BytesBlock>;
+    type Cloner = ();
+
+    fn hold(block: Arc<BytesBlock>, _: Option<()>) -> Arc<BytesBlock> {
+        block
+    }
+
+    fn views(held: &mut Arc<BytesBlock>) -> impl Iterator<Item = &[u8]> {
+        held.iter()
+    }
+
+    fn peek(block: &BytesBlock, index: usize) -> &[u8] {
+        block.get(index)
+    }
+}
+
+impl Fork for [u8] {
+    fn cloner() -> Option<()> {
+        None
+    }
+}

@@ -1,0 +1,92 @@
+//! Sized records of one partition in the hands of the task that reads them.
+//!
+//! When the task is the only reader, the records are moved out of the block. When others still need the block, they are
+//! cloned a chunk at a time, so that the copy stays in the nearest cache and a `Copy` record costs next to nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Records cloned at once from a shared block.
+const CHUNK: usize = 512;
+
+/// An iterator over the records of a partition, by value.
+pub struct Rows<T> {
+    ready: std::vec::IntoIter<T>,
+    shared: Option<Shared<T>>,
+}
+
+struct Shared<T> {
+    block: Arc<Vec<T>>,
+    next: usize,
+    clone: fn(&[T]) -> Vec<T>,
+}
+
+impl<T> Rows<T> {
+    /// Moves the records out of `block` if nobody else holds it, and clones them as they are read otherwise.
+    ///
+    /// # Panics
+    /// If the block is shared and its records cannot be cloned. Handles of streams can only be shared when their records
+    /// are [`Fork`](super::Fork), which provides the cloner.
+    pub(crate) fn new(block: Arc<Vec<T>>, clone: Option<fn(&[T]) -> Vec<T>>) -> Self {
+        match Arc::try_unwrap(block) {
+            Ok(records) => Self { ready: records.into_iter(), shared: None },
+            Err(block) => {
+                let clone = clone.expect("a shared stream has records that can be cloned");
+                Self { ready: Vec::new().into_iter(), shared: Some(Shared { block, next: 0, clone }) }
+            }
+        }
+    }
+
+    #[cold]
+    fn refill(&mut self) -> Option<T> {
+        let shared = self.shared.as_mut()?;
+        let rest = &shared.block[shared.next..];
+        let chunk = &rest[..rest.len().min(CHUNK)];
+        shared.next += chunk.len();
+        self.ready = (shared.clone)(chunk).into_iter();
+        self.ready.next()
+    }
+}
+
+impl<T> Iterator for Rows<T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match self.ready.next() {
+            None => self.refill(),
+            record => record,
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let waiting = self.shared.as_ref().map_or(0, |shared| shared.block.len() - shared.next);
+        let records = self.ready.len() + waiting;
+        (records, Some(records))
+    }
+}
+
+impl<T> fmt::Debug for Rows<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("remaining", &self.size_hint().0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_when_alone_and_clones_when_shared() {
+        let records: Vec<String> = (0..CHUNK * 2 + 3).map(|n| n.to_string()).collect();
+        let first = records[0].as_ptr();
+        let block = Arc::new(records.clone());
+        let cloned: Vec<String> = Rows::new(Arc::clone(&block), Some(<[String]>::to_vec)).collect();
+        assert_eq!(cloned, records);
+        drop(block);
+
+        let moved: Vec<String> = Rows::new(Arc::new(records), None).collect();
+        assert_eq!(moved[0].as_ptr(), first, "the string itself was moved");
+        assert_eq!(moved, cloned);
+    }
+}

@@ -1,0 +1,282 @@
+//! One batch in the works.
+//!
+//! A [`Run`] belongs to the thread that drives the batch. Outputs ask it for the data sets of their nodes, which asks for
+//! those of their parents, and so on up to the inputs; each is made once. Only tasks run on other threads, and they see
+//! nothing of the run but the partition that they read and the writers that they fill.
+//!
+//! *Failure*: a task that panics is tried again, from inputs that are read again or, if they are gone, made again. What
+//! still fails fails its stage, every node below it and every output of those; other outputs of the batch go on.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use crate::dataset::{Blocks, Dataset};
+use crate::error::{Error, Result};
+use crate::exec::Executor;
+use crate::plan::Operator;
+use crate::record::Record;
+use crate::time::{BatchTime, lock};
+use crate::topology::{AnyDataset, Graph, NodeId, StageId};
+
+/// What every batch of a program has in common.
+pub(crate) struct Engine {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) exec: Arc<dyn Executor>,
+    pub(crate) parallelism: usize,
+    pub(crate) max_task_failures: usize,
+}
+
+/// What a task knows of its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// The partition that it reads.
+    pub(crate) partition: usize,
+    /// The number of partitions that a shuffle writes to unless its operator says otherwise.
+    pub(crate) parallelism: usize,
+}
+
+/// One batch in the works.
+pub(crate) struct Run<'e> {
+    engine: &'e Engine,
+    time: BatchTime,
+    rerun: bool,
+    nodes: Vec<RefCell<Option<Result<AnyDataset>>>>,
+    stages: Vec<RefCell<Option<Result<()>>>>,
+    written: Vec<RefCell<Vec<Option<Box<dyn Any>>>>>,
+}
+
+impl<'e> Run<'e> {
+    pub(crate) fn new(engine: &'e Engine, time: BatchTime, rerun: bool) -> Self {
+        let nodes = engine.graph.nodes.len();
+        Self {
+            engine,
+            time,
+            rerun,
+            nodes: std::iter::repeat_with(RefCell::default).take(nodes).collect(),
+            stages: std::iter::repeat_with(RefCell::default).take(engine.graph.stages.len()).collect(),
+            written: std::iter::repeat_with(RefCell::default).take(nodes).collect(),
+        }
+    }
+
+    pub(crate) fn time(&self) -> BatchTime {
+        self.time
+    }
+
+    /// Whether the batch was begun before, by a run that did not end.
+    pub(crate) fn is_rerun(&self) -> bool {
+        self.rerun
+    }
+
+    pub(crate) fn exec(&self) -> &Arc<dyn Executor> {
+        &self.engine.exec
+    }
+
+    pub(crate) fn parallelism(&self) -> usize {
+        self.engine.parallelism
+    }
+
+    /// Sets the blocks of an input.
+    pub(crate) fn provide<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) {
+        *self.nodes[node.0].borrow_mut() = Some(Ok(self.blocks::<T>(node, blocks)));
+    }
+
+    /// The error of an input that could not be read.
+    pub(crate) fn provide_error(&self, node: NodeId, error: Error) {
+        *self.nodes[node.0].borrow_mut() = Some(Err(error));
+    }
+
+    /// Blocks as the data set of `node`.
+    pub(crate) fn blocks<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) -> AnyDataset {
+        let info = &self.engine.graph.nodes[node.0];
+        let cloner = info.cloner::<T>();
+        // Records that cannot be cloned are given to their only reader; a failed task then makes them again.
+        let retained = self.engine.max_task_failures > 1 && (cloner.is_some() || size_of::<T::Cloner>() == 0);
+        let blocks: Arc<dyn Dataset<T>> = Arc::new(Blocks::<T>::new(blocks, info.consumers, cloner, retained));
+        Box::new(blocks)
+    }
+
+    /// A shuffle as the data set of `node`: read in place by a single consumer, merged once for several.
+    pub(crate) fn shuffled<T: Send + Sync + 'static>(
+        &self,
+        node: NodeId,
+        data: impl Dataset<T> + 'static,
+    ) -> Result<AnyDataset> {
+        if self.engine.graph.nodes[node.0].consumers <= 1 {
+            let data: Arc<dyn Dataset<T>> = Arc::new(data);
+            return Ok(Box::new(data));
+        }
+        let blocks = self.tasks(data.partitions(), data.weight(), &|task| data.read(task.partition))?;
+        Ok(self.blocks::<T>(node, blocks))
+    }
+
+    /// The data set of a node, made now if it was not yet.
+    pub(crate) fn dataset<T: Record + ?Sized>(&self, node: NodeId) -> Result<Arc<dyn Dataset<T>>> {
+        if self.nodes[node.0].borrow().is_none() {
+            let made = self.make(node);
+            *self.nodes[node.0].borrow_mut() = Some(made);
+        }
+        match &*self.nodes[node.0].borrow() {
+            Some(Ok(data)) => Ok(Arc::clone(
+                data.downcast_ref::<Arc<dyn Dataset<T>>>().expect("a handle has the record type of its node"),
+            )),
+            Some(Err(error)) => Err(error.clone()),
+            None => unreachable!("it was made above"),
+        }
+    }
+
+    fn make(&self, node: NodeId) -> Result<AnyDataset> {
+        let info = &self.engine.graph.nodes[node.0];
+        match &info.compute {
+            Some(compute) => compute.compute(self).map_err(|error| self.place(error, info.operator)),
+            None => Err(Error::input(format!("input `{}` has no data set", info.name)).in_batch(self.time)),
+        }
+    }
+
+    fn place(&self, error: Error, operator: Option<&'static Operator>) -> Error {
+        let error = error.in_batch(self.time);
+        match operator {
+            Some(operator) => error.at_operator(operator),
+            None => error,
+        }
+    }
+
+    /// Makes a node's data set again, after a failed task used it up.
+    pub(crate) fn replay<T: Record + ?Sized>(
+        &self,
+        node: NodeId,
+        used: Arc<dyn Dataset<T>>,
+    ) -> Result<Arc<dyn Dataset<T>>> {
+        if used.replayable() {
+            return Ok(used);
+        }
+        for stage in &self.engine.graph.nodes[node.0].writers {
+            *self.stages[stage.0].borrow_mut() = None;
+        }
+        *self.nodes[node.0].borrow_mut() = None;
+        self.dataset(node)
+    }
+
+    /// Runs a stage unless it ran already.
+    pub(crate) fn stage(&self, stage: StageId) -> Result<()> {
+        if self.stages[stage.0].borrow().is_none() {
+            let ran = self.engine.graph.stages[stage.0].run(self);
+            *self.stages[stage.0].borrow_mut() = Some(ran);
+        }
+        self.stages[stage.0].borrow().clone().expect("it ran above")
+    }
+
+    /// Leaves what a stage wrote for port `port` of a node.
+    pub(crate) fn deliver(&self, node: NodeId, port: usize, written: Box<dyn Any>) {
+        let mut ports = self.written[node.0].borrow_mut();
+        if ports.len() <= port {
+            ports.resize_with(port + 1, || None);
+        }
+        ports[port] = Some(written);
+    }
+
+    /// Takes what was delivered to a port.
+    pub(crate) fn collect<W: 'static>(&self, node: NodeId, port: usize) -> Vec<W> {
+        let written = self.written[node.0].borrow_mut().get_mut(port).and_then(Option::take);
+        *written.expect("the stage of a port delivers to it").downcast().expect("a port has one type of writer")
+    }
+
+    /// Runs tasks that cannot be tried again: their panics are errors at once.
+    pub(crate) fn tasks<R: Send>(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) -> R + Sync)) -> Result<Vec<R>> {
+        let all: Vec<usize> = (0..tasks).collect();
+        self.attempt(&all, weight, work).into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// Runs the tasks of a stage, each until it succeeds or has failed too often.
+    pub(crate) fn tasks_over<T: Record + ?Sized, R: Send>(
+        &self,
+        input: NodeId,
+        work: &(dyn Fn(Task, T::Held) -> R + Sync),
+    ) -> Result<Vec<R>> {
+        let mut data = self.dataset::<T>(input)?;
+        let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
+        let mut waiting: Vec<usize> = (0..results.len()).collect();
+        for attempt in 1.. {
+            let outcomes =
+                self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            waiting.clear();
+            for (partition, outcome) in outcomes {
+                match outcome {
+                    Ok(result) => results[partition] = Some(result),
+                    Err(error) if attempt >= self.engine.max_task_failures => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(%error, attempt, "task failed and is tried again");
+                        waiting.push(partition);
+                    }
+                }
+            }
+            if waiting.is_empty() {
+                break;
+            }
+            data = self.replay(input, data)?;
+        }
+        Ok(results.into_iter().map(|result| result.expect("every task succeeded")).collect())
+    }
+
+    /// Runs each of the tasks once.
+    fn attempt<R: Send>(
+        &self,
+        tasks: &[usize],
+        weight: usize,
+        work: &(dyn Fn(Task) -> R + Sync),
+    ) -> Vec<(usize, Result<R>)> {
+        let outcomes: Vec<Mutex<Option<Result<R>>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
+        let (parallelism, time) = (self.engine.parallelism, self.time);
+        self.engine.exec.run(tasks.len(), weight, &|index| {
+            let task = Task { partition: tasks[index], parallelism };
+            let outcome = guard(|| work(task)).map_err(|error| error.in_partition(task.partition).in_batch(time));
+            *lock(&outcomes[index]) = Some(outcome);
+        });
+        let outcomes = outcomes.into_iter().map(|outcome| {
+            outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).expect("every task ran")
+        });
+        tasks.iter().copied().zip(outcomes).collect()
+    }
+}
+
+thread_local! {
+    static FAILED_AT: Cell<Option<&'static Operator>> = const { Cell::new(None) };
+}
+
+/// Names the operator whose code runs, for the error if it panics.
+///
+/// It is forgotten when the code returns, so it costs nothing; only unwinding drops it. The innermost one wins.
+#[doc(hidden)]
+pub struct At(pub &'static Operator);
+
+impl Drop for At {
+    #[cold]
+    fn drop(&mut self) {
+        FAILED_AT.with(|place| {
+            if place.get().is_none() {
+                place.set(Some(self.0));
+            }
+        });
+    }
+}
+
+/// Calls code of the user; its panic becomes an error that names the operator.
+pub(crate) fn guard<R>(work: impl FnOnce() -> R) -> Result<R> {
+    FAILED_AT.set(None);
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let error = Error::task(format!("panicked: {}", panic_message(&*panic)));
+        match FAILED_AT.take() {
+            Some(operator) => error.at_operator(operator),
+            None => error,
+        }
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is not text")
+}

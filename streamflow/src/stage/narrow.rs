@@ -1,0 +1,72 @@
+//! The fused loop: all narrow operators between two wide ones, as one closure over a partition.
+
+use std::marker::PhantomData;
+
+use super::sink::{Delivery, Outs};
+use crate::dstream::DStream;
+use crate::error::Result;
+use crate::plan::StagePlan;
+use crate::record::Record;
+use crate::run::Run;
+use crate::topology::{NodeId, Stage};
+
+/// A partition in the hands of a fused loop.
+pub struct Part<'p, T: Record + ?Sized>(&'p mut T::Held);
+
+impl<'p, T: Record + ?Sized> Part<'p, T> {
+    /// Its records, in order.
+    #[inline]
+    pub fn views(self) -> impl Iterator<Item = T::View<'p>> {
+        T::views(self.0)
+    }
+}
+
+/// A fused loop and the sinks that it feeds.
+struct Narrow<T: ?Sized, O, B> {
+    input: NodeId,
+    plan: &'static StagePlan,
+    outs: O,
+    body: B,
+    record: PhantomData<fn() -> Box<T>>,
+}
+
+/// Registers a fused loop over the partitions of `input`.
+///
+/// One call of `body` handles a partition: this is the only dynamic call of a stage.
+#[doc(hidden)]
+pub fn stage<T, O, B>(input: &DStream<T>, plan: &'static StagePlan, outs: O, body: B)
+where
+    T: Record + ?Sized,
+    O: Outs,
+    B: for<'p> Fn(Part<'p, T>, &mut O::Writers) + Send + Sync + 'static,
+{
+    let stage = Narrow { input: input.node(), plan, outs, body, record: PhantomData };
+    let stage = std::sync::Arc::new(stage);
+    let id = input.topology().add_stage(stage.clone());
+    stage.outs.bind(input.topology(), id);
+}
+
+impl<T, O, B> Stage for Narrow<T, O, B>
+where
+    T: Record + ?Sized,
+    O: Outs,
+    B: for<'p> Fn(Part<'p, T>, &mut O::Writers) + Send + Sync + 'static,
+{
+    fn input(&self) -> NodeId {
+        self.input
+    }
+
+    fn plan(&self) -> &'static StagePlan {
+        self.plan
+    }
+
+    fn run(&self, run: &Run<'_>) -> Result<()> {
+        let written = run.tasks_over::<T, _>(self.input, &|task, mut held| {
+            let mut writers = self.outs.writers(task);
+            (self.body)(Part(&mut held), &mut writers);
+            writers
+        })?;
+        self.outs.deliver(Delivery(run), written);
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! The declared graph: nodes, the stages that feed them, and outputs.
+//!
+//! A [`Topology`] is a draft while a program declares its streams, and frozen when the context starts. A **node** is a
+//! stream that exists at run time: an input, the result of a wide operator, a result that leaves a function. A **stage**
+//! is a fused loop over the partitions of one node that writes to the sinks of others. Nodes are numbered in the order of
+//! their declaration, so a node's parents come before it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::error::{Error, Result};
+use crate::plan::{Function, Operator, StagePlan};
+use crate::record::Record;
+use crate::run::Run;
+use crate::time::lock;
+
+/// Number of a node in its topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId(pub(crate) usize);
+
+/// Number of a stage in its topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StageId(pub(crate) usize);
+
+/// A data set of some record type: an `Arc<dyn Dataset<T>>`.
+pub(crate) type AnyDataset = Box<dyn Any>;
+
+/// What makes a node's data set of a batch.
+pub(crate) trait Compute: Send + Sync {
+    /// Makes the data set, with the parents' from `run`.
+    fn compute(&self, run: &Run<'_>) -> Result<AnyDataset>;
+}
+
+/// A fused loop: the object-safe boundary between the runtime and the emitted code, crossed once per batch.
+pub(crate) trait Stage: Send + Sync {
+    /// The node whose partitions it reads.
+    fn input(&self) -> NodeId;
+    /// Its narrow operators.
+    fn plan(&self) -> &'static StagePlan;
+    /// Runs it for one batch: a task for each partition.
+    fn run(&self, run: &Run<'_>) -> Result<()>;
+}
+
+/// An output operation.
+pub(crate) trait OutputOperation: Send + Sync {
+    /// Does it for one batch.
+    fn run(&self, run: &Run<'_>) -> Result<()>;
+}
+
+/// A stream that exists at run time.
+pub(crate) struct Node {
+    /// Identity: functions and binding that declared it, unique in the topology.
+    pub(crate) name: String,
+    /// What made it: an operator's name or a kind of input.
+    pub(crate) label: String,
+    /// The operator that it is the result of, for nodes made in a `#[stream]` function.
+    pub(crate) operator: Option<&'static Operator>,
+    /// The type of its records, for people.
+    pub(crate) record: String,
+    /// Nodes that it is computed from without a stage between.
+    pub(crate) parents: Vec<NodeId>,
+    /// Stages that write to it.
+    pub(crate) writers: Vec<StageId>,
+    /// How many stages, nodes and outputs read it.
+    pub(crate) consumers: usize,
+    /// How its records are cloned: a `T::Cloner`.
+    cloner: Option<Box<dyn Any + Send + Sync>>,
+    /// How it is computed; nothing for inputs.
+    pub(crate) compute: Option<Arc<dyn Compute>>,
+}
+
+impl Node {
+    pub(crate) fn new<T: Record + ?Sized>(name: String, label: impl Into<String>) -> Self {
+        Self {
+            name,
+            label: label.into(),
+            operator: None,
+            record: crate::plan::explain::type_name::<T>(),
+            parents: Vec::new(),
+            writers: Vec::new(),
+            consumers: 0,
+            cloner: None,
+            compute: None,
+        }
+    }
+
+    pub(crate) fn cloner<T: Record + ?Sized>(&self) -> Option<T::Cloner> {
+        self.cloner.as_ref().and_then(|cloner| cloner.downcast_ref::<T::Cloner>().copied())
+    }
+
+    pub(crate) fn set_cloner<T: Record + ?Sized>(&mut self, cloner: Option<T::Cloner>) {
+        self.cloner = cloner.map(|cloner| Box::new(cloner) as _);
+    }
+}
+
+/// An output operation and where it was declared.
+pub(crate) struct Output {
+    /// What it does, for instance `print`.
+    pub(crate) name: &'static str,
+    /// The node that it reads.
+    pub(crate) node: NodeId,
+    /// The line that declared it.
+    pub(crate) location: &'static Location<'static>,
+    /// The operation.
+    pub(crate) operation: Arc<dyn OutputOperation>,
+}
+
+/// Everything that was declared.
+#[derive(Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) stages: Vec<Arc<dyn Stage>>,
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// A handle to the declared graph; clones are the same topology.
+#[derive(Clone)]
+pub(crate) struct Topology(Arc<Shared>);
+
+struct Shared {
+    draft: Mutex<Draft>,
+    frozen: OnceLock<Arc<Graph>>,
+}
+
+#[derive(Default)]
+struct Draft {
+    graph: Graph,
+    names: HashMap<String, usize>,
+    mistakes: Vec<Error>,
+}
+
+impl Topology {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new() }))
+    }
+
+    /// Whether both are one topology.
+    pub(crate) fn is(&self, other: &Topology) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Adds a node; `declare` gets its number and its final name.
+    pub(crate) fn add_node(&self, node: Node) -> NodeId {
+        let mut draft = self.draft("a stream");
+        let mut node = node;
+        let uses = draft.names.entry(node.name.clone()).or_insert(0);
+        *uses += 1;
+        if *uses > 1 {
+            node.name = format!("{}#{uses}", node.name);
+        }
+        for parent in &node.parents {
+            draft.graph.nodes[parent.0].consumers += 1;
+        }
+        draft.graph.nodes.push(node);
+        NodeId(draft.graph.nodes.len() - 1)
+    }
+
+    pub(crate) fn add_stage(&self, stage: Arc<dyn Stage>) -> StageId {
+        let mut draft = self.draft("a transformation");
+        draft.graph.nodes[stage.input().0].consumers += 1;
+        draft.graph.stages.push(stage);
+        StageId(draft.graph.stages.len() - 1)
+    }
+
+    pub(crate) fn add_output(&self, output: Output) {
+        let mut draft = self.draft("an output");
+        draft.graph.nodes[output.node.0].consumers += 1;
+        draft.graph.outputs.push(output);
+    }
+
+    pub(crate) fn set_cloner<T: Record + ?Sized>(&self, node: NodeId, cloner: Option<T::Cloner>) {
+        if let Some(node) = lock(&self.0.draft).graph.nodes.get_mut(node.0) {
+            node.set_cloner::<T>(cloner);
+        }
+    }
+
+    /// Remembers a mistake in the declaration; the start of the context reports it.
+    pub(crate) fn mistake(&self, error: Error) {
+        lock(&self.0.draft).mistakes.push(error);
+    }
+
+    /// The draft, to which `what` is about to be added.
+    ///
+    /// A frozen topology takes additions too, but nothing ever runs them; the mistake is kept for whoever waits.
+    fn draft(&self, what: &str) -> std::sync::MutexGuard<'_, Draft> {
+        let mut draft = lock(&self.0.draft);
+        if let Some(frozen) = self.0.frozen.get() {
+            if draft.graph.nodes.is_empty() {
+                draft.graph.nodes.extend(frozen.nodes.iter().map(|node| Node::new::<()>(node.name.clone(), "frozen")));
+            }
+            let error = Error::illegal_state(format!("cannot add {what} after starting the context"));
+            tracing::error!(%error, "the topology is frozen");
+            draft.mistakes.push(error);
+        }
+        draft
+    }
+
+    /// The first mistake since the last call, if any.
+    pub(crate) fn take_mistake(&self) -> Option<Error> {
+        let mut draft = lock(&self.0.draft);
+        if draft.mistakes.is_empty() { None } else { Some(draft.mistakes.remove(0)) }
+    }
+
+    /// Ends the declaration.
+    pub(crate) fn freeze(&self) -> Result<Arc<Graph>> {
+        if let Some(mistake) = self.take_mistake() {
+            return Err(mistake);
+        }
+        let graph = std::mem::take(&mut lock(&self.0.draft).graph);
+        Ok(Arc::clone(self.0.frozen.get_or_init(|| Arc::new(graph))))
+    }
+
+    /// Whether the declaration has ended.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.0.frozen.get().is_some()
+    }
+
+    /// Looks at what is declared so far, or at what was when it was frozen.
+    pub(crate) fn inspect<R>(&self, look: impl FnOnce(&Graph) -> R) -> R {
+        match self.0.frozen.get() {
+            Some(graph) => look(graph),
+            None => look(&lock(&self.0.draft).graph),
+        }
+    }
+}
+
+thread_local! {
+    static SCOPES: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, nodes declared by this thread are named after the function.
+#[doc(hidden)]
+#[must_use = "names nodes only while it lives"]
+pub struct Scope(());
+
+impl Scope {
+    /// Enters a `#[stream]` function.
+    pub fn enter(function: &'static Function) -> Self {
+        SCOPES.with_borrow_mut(|scopes| scopes.push(function.name));
+        Self(())
+    }
+
+    /// A name inside the functions that were entered: `outer/inner/name`.
+    pub(crate) fn name(name: &str) -> String {
+        SCOPES.with_borrow(|scopes| scopes.iter().copied().chain([name]).collect::<Vec<_>>().join("/"))
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        SCOPES.with_borrow_mut(|scopes| scopes.pop());
+    }
+}
