@@ -18,6 +18,7 @@ pub mod prelude;
 pub mod sink;
 pub mod source;
 mod stage;
+mod state;
 mod time;
 mod topology;
 
@@ -28,4 +29,6 @@ pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::record::{Block, BytesBlock, Fork, Record, TextBlock};
 pub use crate::stage::static_table::StaticTable;
 pub use streamflow_macros::{Record, stream};
+pub use crate::stage::map_with_state::MapWithStateStream;
+pub use crate::state::{State, StateSpec};
 pub use crate::time::{BatchTime, Clock, ManualClock, SystemClock};
