@@ -22,7 +22,20 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
     let body = Loop { emitter, partitions: Vec::new() }.partition(&stage.branches, span);
     let [part, out] = ["part", "out"].map(|name| hygiene::local(name, span));
     quote_spanned! {span=>
-        #[allow(unused_braces, unused_parens, unused_labels, unused_variables, clippy::all)]
+        #[allow(
+            unused_braces,
+            unused_parens,
+            for_loops_over_fallibles,
+            clippy::blocks_in_conditions,
+            clippy::let_and_return,
+            clippy::let_unit_value,
+            clippy::manual_flatten,
+            clippy::needless_borrow,
+            clippy::redundant_locals,
+            clippy::unit_arg,
+            clippy::useless_conversion,
+            clippy::explicit_counter_loop
+        )]
         ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), {
             #captures
             move |#part, #out| { #body }
