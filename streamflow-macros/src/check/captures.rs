@@ -76,9 +76,10 @@ fn order(function: &Function, used: &[Vec<Ident>], diagnostics: &Diagnostics) {
         let used_before = |name: &Ident| used[..at].iter().flatten().any(|used| used == name);
         if let Stmt::Local(local) = stmt {
             for name in scan::pattern_names(&local.pat).iter().filter(|name| used_before(name)) {
-                let mistake = Mistake::at(name.span(), format!("`{name}` is declared again after a closure has used it"))
-                    .reason("plain statements are executed first, so the closure would see this value")
-                    .help("give it a name of its own");
+                let mistake =
+                    Mistake::at(name.span(), format!("`{name}` is declared again after a closure has used it"))
+                        .reason("plain statements are executed first, so the closure would see this value")
+                        .help("give it a name of its own");
                 diagnostics.add(mistake);
             }
         }

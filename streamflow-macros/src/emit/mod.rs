@@ -176,8 +176,11 @@ impl Emitter<'_> {
     /// Tells the runtime that a handle has several readers, whose records must be `Clone`.
     fn shared(&self, node: NodeId) -> TokenStream {
         let stages = self.program.stages.iter().filter(|stage| stage.input == node).count();
-        let (fused, others): (Vec<_>, Vec<_>) =
-            self.topology.consumers(node).map(|(consumer, _)| self.topology.node(consumer)).partition(|node| is_fed(node));
+        let (fused, others): (Vec<_>, Vec<_>) = self
+            .topology
+            .consumers(node)
+            .map(|(consumer, _)| self.topology.node(consumer))
+            .partition(|node| is_fed(node));
         let results = self.topology.results.iter().filter(|result| **result == node).count();
         if stages + others.len() + results < 2 {
             return TokenStream::new();

@@ -19,7 +19,10 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)`, `(K, W)` → `(K, (V, Option<W>))`: like `join`, and the left values without a partner",
         keyed: true,
         arguments: &[Takes::StreamOrTable, Takes::Partitions],
-        kind: Kind::Wide { inputs: 2, with_table: Some(Narrow { by_reference: false, leaks: false, emit: left_outer_join }) },
+        kind: Kind::Wide {
+            inputs: 2,
+            with_table: Some(Narrow { by_reference: false, leaks: false, emit: left_outer_join }),
+        },
     },
     Operator {
         name: "right_outer_join",

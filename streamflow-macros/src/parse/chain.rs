@@ -56,9 +56,10 @@ fn method(call: &ExprMethodCall, known: &Names, diagnostics: &Diagnostics) -> Va
         Value::Plain => {
             let streams = known.streams_in(&call.args);
             let Some(first) = streams.first() else { return Value::Plain };
-            let mistake = Mistake::at(first.span(), format!("the stream `{first}` is an argument of `{}`", call.method))
-                .reason("this method is called on a plain value, so the stream would leave the topology")
-                .help("start the chain at a stream, or call a `#[stream]` function");
+            let mistake =
+                Mistake::at(first.span(), format!("the stream `{first}` is an argument of `{}`", call.method))
+                    .reason("this method is called on a plain value, so the stream would leave the topology")
+                    .help("start the chain at a stream, or call a `#[stream]` function");
             diagnostics.add(mistake);
             return Value::Stream(StreamExpr::Refused(streams));
         }

@@ -33,7 +33,10 @@ pub(crate) enum Parameter {
 pub(crate) enum Statement {
     /// Touches no stream: runs once, when the topology is built.
     Plain(Stmt),
-    Stream { binding: Binding, value: StreamExpr },
+    Stream {
+        binding: Binding,
+        value: StreamExpr,
+    },
 }
 
 /// What becomes of the stream of a statement.

@@ -17,7 +17,8 @@ pub(super) fn key(input: &DeriveInput, options: &Options) -> TokenStream {
     let owned_generics = owned_generics(&input.generics);
     let (own_generics, own_arguments, _) = owned_generics.split_for_impl();
     let (state, other) = (local("state"), local("other"));
-    let (hash_view, hash_owned) = (hash(input, name, hash_field), hash(input, owned, |_| quote!(::core::hash::Hash::hash)));
+    let (hash_view, hash_owned) =
+        (hash(input, name, hash_field), hash(input, owned, |_| quote!(::core::hash::Hash::hash)));
     let same = same(input, options);
     quote! {
         #[automatically_derived]
