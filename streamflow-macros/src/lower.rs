@@ -55,7 +55,7 @@ pub(crate) enum SinkKind {
     /// A fused stream that is needed as a handle.
     Collect,
     /// The same for records that are views, such as `str`.
-    CollectViews(Type),
+    CollectViews(Box<Type>),
 }
 
 /// One way into a sink.
@@ -242,7 +242,7 @@ impl Lowering<'_> {
         let node = self.topology.node(id);
         let (kind, ports) = if node.shape() == Shape::Fused {
             let kind = match node.record.clone().filter(is_view) {
-                Some(view) => SinkKind::CollectViews(view),
+                Some(view) => SinkKind::CollectViews(Box::new(view)),
                 None => SinkKind::Collect,
             };
             (kind, self.routes(id).into_iter().map(|route| Port { input: 0, route }).collect())

@@ -30,8 +30,8 @@ fn parameters(function: &Function, used: &[Vec<Ident>], diagnostics: &Diagnostic
     for parameter in &function.parameters {
         let Parameter::Plain { names, ty } = parameter else { continue };
         let Some(name) = names.iter().find(|name| used.iter().flatten().any(|used| used == *name)) else { continue };
-        match ty {
-            Type::Reference(reference) if !reference.lifetime.as_ref().is_some_and(|l| l.ident == "static") => {
+        match &**ty {
+            Type::Reference(reference) if reference.lifetime.as_ref().is_none_or(|l| l.ident != "static") => {
                 let owned = match &*reference.elem {
                     Type::Path(path) if path.path.is_ident("str") => "String".into(),
                     Type::Slice(slice) => format!("Vec<{}>", compact(&slice.elem)),

@@ -164,7 +164,7 @@ impl<'a> Loop<'a> {
                 let applied = self.applied(*node);
                 let narrow = match &applied.operator.kind {
                     Kind::Union => return self.consumers(branches, record),
-                    Kind::Partition(_) => return self.to_buffer(*node, *entry, branches, record),
+                    Kind::Partition(_) => return self.fill_buffer(*node, *entry, branches, record),
                     Kind::Narrow(narrow) => narrow,
                     Kind::Wide { with_table: Some(narrow), .. } => narrow,
                     _ => unreachable!("only fused operators stand in a stage"),
@@ -193,7 +193,7 @@ impl<'a> Loop<'a> {
         quote_spanned!(span=> let #x = #fork; #code)
     }
 
-    fn to_buffer(&mut self, node: NodeId, entry: Entry, branches: &'a [Branch], record: Record) -> TokenStream {
+    fn fill_buffer(&mut self, node: NodeId, entry: Entry, branches: &'a [Branch], record: Record) -> TokenStream {
         let applied = self.applied(node);
         let span = hygiene::at(applied.name.span());
         let number = self.emitter.next_buffer();

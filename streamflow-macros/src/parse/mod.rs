@@ -27,7 +27,7 @@ pub(crate) struct Function {
 
 pub(crate) enum Parameter {
     Stream { name: Ident },
-    Plain { names: Vec<Ident>, ty: Type },
+    Plain { names: Vec<Ident>, ty: Box<Type> },
 }
 
 pub(crate) enum Statement {

@@ -69,7 +69,8 @@ impl Options {
         let last = |path: &Path| path.segments.last().map(|segment| segment.ident.to_string());
         for derive in &self.derives {
             let known = derives.iter().any(|known| last(known) == last(derive));
-            if !known && !(self.key && derive.is_ident("Hash")) {
+            let written_out = self.key && last(derive).is_some_and(|name| name == "Hash");
+            if !known && !written_out {
                 derives.push(derive.clone());
             }
         }
