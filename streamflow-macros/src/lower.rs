@@ -294,7 +294,7 @@ pub(crate) fn names_used(argument: &Argument) -> Vec<syn::Ident> {
 }
 
 /// Whether records of this type are views, borrowed from their batch.
-fn is_view(record: &Type) -> bool {
+pub(crate) fn is_view(record: &Type) -> bool {
     match record {
         Type::Slice(_) => true,
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "str"),

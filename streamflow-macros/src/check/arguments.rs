@@ -33,7 +33,8 @@ fn count(applied: &Applied, diagnostics: &Diagnostics) -> bool {
     };
     let what =
         format!("`{}` takes {expected} argument{}, not {given}", applied.name, if expected == "1" { "" } else { "s" });
-    let mistake = Mistake::at(applied.name.span(), what).reason(format!("`{}` is {}", applied.name, applied.operator.doc));
+    let mistake =
+        Mistake::at(applied.name.span(), what).reason(format!("`{}` is {}", applied.name, applied.operator.doc));
     diagnostics.add(mistake.help(format!("`{}` takes {}", applied.name, applied.operator.describe_arguments())));
     false
 }

@@ -38,8 +38,8 @@ pub(crate) enum Kind {
     /// Nothing: the operators behind it are fused into each branch.
     Union,
     /// A shuffle: a sink of the stages before it, the head of a stage behind it. With a static table in the place of
-    /// its second stream it is narrow.
-    Wide { inputs: usize, with_table: Option<Narrow> },
+    /// its second stream it is narrow. `by_reference`: it only looks at records, which need not be owned then.
+    Wide { inputs: usize, by_reference: bool, with_table: Option<Narrow> },
     /// A method of the stream's handle that yields another handle.
     Transform,
     /// A method of the stream's handle that ends the chain.

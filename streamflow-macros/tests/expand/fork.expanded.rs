@@ -71,10 +71,13 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
                         __keep
                     } {
                         {
-                            let __x = ::streamflow::__private::fork::<
-                                ::streamflow::__private::op::filter,
-                                _,
-                            >(&__x);
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out.1.push(&__x);
+                            ::core::mem::forget(__at1);
+                        }
+                        {
                             let __at0 = ::streamflow::__private::At(
                                 &__OPERATORS[0usize],
                             );
@@ -85,18 +88,6 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
                                     (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
                                 });
                             ::core::mem::forget(__at0);
-                        }
-                        {
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
-                            );
-                            __out
-                                .1
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
-                            ::core::mem::forget(__at1);
                         }
                     }
                 }
