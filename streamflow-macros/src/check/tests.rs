@@ -67,6 +67,8 @@ fn a_topology_is_static() {
 fn streams_stay_out_of_closures_and_values() {
     assert_body(quote! { a.map(|x| _b.len()).print(); }, &["the stream `_b` inside a closure"]);
     assert_body(quote! { a.map(|x| { let _b = x; _b }).print(); }, &[]);
+    assert_body(quote! { let v: Vec<u32> = list.iter().map(|a| a + 1).collect(); a.print(1); }, &[]);
+    assert_body(quote! { for a in 0..n { drop(a); } a.print(1); }, &[]);
     assert_body(quote! { a.union(&_b).print(); }, &["a stream is not borrowed"]);
     assert_body(quote! { let v = vec.push(a); }, &["an argument of `push`"]);
     assert_body(quote! { let v = a.0; }, &["`a` is a stream and has no parts"]);
