@@ -285,3 +285,41 @@ where
     }
 }
 
+
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, Plain<F>>>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+    F: Fn(&K, Option<V>, &mut State<S>) -> M + Send + Sync + 'static,
+{
+    /// As `finish`, with the function apart from the rest of the spec, so that its parameters' types can be inferred.
+    pub fn finish_function(
+        self,
+        operator: &'static Operator,
+        function: F,
+        spec: impl FnOnce(StateSpec<Plain<F>, K, S>) -> StateSpec<Plain<F>, K, S, Decided>,
+    ) -> MapWithStateStream<K, S, M> {
+        self.finish(operator, spec(StateSpec::function(function)))
+    }
+}
+
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, WithTime<F>>>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+    F: Fn(BatchTime, &K, Option<V>, &mut State<S>) -> Option<M> + Send + Sync + 'static,
+{
+    /// As `finish`, with the function apart from the rest of the spec, so that its parameters' types can be inferred.
+    pub fn finish_function(
+        self,
+        operator: &'static Operator,
+        function: F,
+        spec: impl FnOnce(StateSpec<WithTime<F>, K, S>) -> StateSpec<WithTime<F>, K, S, Decided>,
+    ) -> MapWithStateStream<K, S, M> {
+        self.finish(operator, spec(StateSpec::function_with_time(function)))
+    }
+}

@@ -7,12 +7,14 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
+use super::combine::checked;
 use super::map_with_state::StateStore;
 use super::sink::Sink;
 use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::Fork;
 use crate::run::{At, Task};
 use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
@@ -132,5 +134,67 @@ where
         });
         let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
         Ok(run.blocks::<(K, S)>(cx.node, blocks))
+    }
+}
+
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, F>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+    F: UpdateState<K, V, S>,
+{
+    fn build_state(
+        self,
+        operator: &'static Operator,
+        function: F,
+        initial: impl IntoIterator<Item = (K, S)>,
+        partitions: Option<usize>,
+    ) -> DStream<(K, S)> {
+        let store = StateStore::new(initial.into_iter().collect());
+        let partitions = checked(partitions);
+        let gather = UpdateStateByKey { function, partitions, operator, store, values: PhantomData };
+        self.build_with(operator, gather, |node| {
+            node.stateful = true;
+            node.set_cloner::<(K, S)>(<(K, S)>::cloner());
+        })
+    }
+}
+
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByValues<F>>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+    F: Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+{
+    /// Makes the node of an `update_state_by_key` whose function takes values and state.
+    pub fn finish(
+        self,
+        operator: &'static Operator,
+        function: F,
+        initial: impl IntoIterator<Item = (K, S)>,
+        partitions: Option<usize>,
+    ) -> DStream<(K, S)> {
+        self.build_state(operator, ByValues(function), initial, partitions)
+    }
+}
+
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByTime<F>>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+{
+    /// Makes the node of an `update_state_by_key` whose function also takes time and key.
+    pub fn finish(
+        self,
+        operator: &'static Operator,
+        function: F,
+        initial: impl IntoIterator<Item = (K, S)>,
+        partitions: Option<usize>,
+    ) -> DStream<(K, S)> {
+        self.build_state(operator, ByTime(function), initial, partitions)
     }
 }
