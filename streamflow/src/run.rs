@@ -183,12 +183,7 @@ impl<'e> Run<'e> {
     }
 
     /// Runs tasks that cannot be tried again: their panics are errors at once.
-    pub(crate) fn tasks<R: Send>(
-        &self,
-        tasks: usize,
-        weight: usize,
-        work: &(dyn Fn(Task) -> R + Sync),
-    ) -> Result<Vec<R>> {
+    pub(crate) fn tasks<R: Send>(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) -> R + Sync)) -> Result<Vec<R>> {
         let all: Vec<usize> = (0..tasks).collect();
         self.attempt(&all, weight, work).into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -203,7 +198,8 @@ impl<'e> Run<'e> {
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
         let mut waiting: Vec<usize> = (0..results.len()).collect();
         for attempt in 1.. {
-            let outcomes = self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let outcomes =
+                self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
             waiting.clear();
             for (partition, outcome) in outcomes {
                 match outcome {
