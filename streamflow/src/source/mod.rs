@@ -5,15 +5,23 @@
 //! pushes: it runs on a thread of its own and stores what it gets; the library makes blocks of it and hands them to batches.
 
 mod buffer;
+mod channel;
+mod lines;
+mod queue;
 mod rate;
 mod receiver;
+mod socket;
 mod supervisor;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::channel::{SendError, Sender};
+pub use self::lines::{BadLines, LineStats};
+pub use self::queue::Queue;
 pub use self::receiver::{ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
+pub use self::socket::SocketOptions;
 
 use crate::error::Result;
 use crate::record::{Block, Record};

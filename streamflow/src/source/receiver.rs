@@ -272,11 +272,14 @@ impl ReceiverOptions {
     }
 
     fn interval(&self, cx: &SourceCx) -> Duration {
-        self.block_interval.unwrap_or_else(|| {
-            let millis = cx.batch_interval.as_millis() as u64 / cx.parallelism.max(1) as u64;
-            Duration::from_millis(millis.clamp(1, 200))
-        })
+        self.block_interval.unwrap_or_else(|| default_block_interval(cx))
     }
+}
+
+/// 200 ms as in Spark, or less so that the blocks of a batch are enough for all threads.
+pub(super) fn default_block_interval(cx: &SourceCx) -> Duration {
+    let millis = cx.batch_interval.as_millis() as u64 / cx.parallelism.max(1) as u64;
+    Duration::from_millis(millis.clamp(1, 200))
 }
 
 /// A receiver as a source: the range of a batch is the blocks that were stored before it.
@@ -351,14 +354,7 @@ where
     }
 
     fn read(&mut self, range: &Self::Range) -> Result<Vec<<R::Record as Record>::Block>> {
-        // Blocks are shared, never copied: the context asks `read_shared`.
-        let copies = range.0.blocks().into_iter().map(|block| {
-            let mut copy = <R::Record as Record>::Block::default();
-            let mut held = R::Record::hold(block, R::Record::cloner());
-            R::Record::views(&mut held).try_for_each(|record| R::Record::append_view(&mut copy, record))?;
-            Ok(copy)
-        });
-        copies.collect()
+        range.copy()
     }
 
     fn read_shared(&mut self, range: &Self::Range) -> Result<Vec<Arc<<R::Record as Record>::Block>>> {
@@ -407,6 +403,19 @@ impl<R: Receiver> std::fmt::Debug for ReceiverSource<R> {
 
 /// The blocks that a batch was given by a receiver or a channel.
 pub struct ReceivedBlocks<T: Record + ?Sized>(pub(super) Allocated<T::Block>);
+
+impl<T: Fork + ?Sized> ReceivedBlocks<T> {
+    /// Copies of the blocks, for callers that cannot share them; the context can.
+    pub(super) fn copy(&self) -> Result<Vec<T::Block>> {
+        let copies = self.0.blocks().into_iter().map(|block| {
+            let mut copy = T::Block::default();
+            let mut held = T::hold(block, T::cloner());
+            T::views(&mut held).try_for_each(|record| T::append_view(&mut copy, record))?;
+            Ok(copy)
+        });
+        copies.collect()
+    }
+}
 
 impl<T: Record + ?Sized> Clone for ReceivedBlocks<T> {
     fn clone(&self) -> Self {
