@@ -6,6 +6,8 @@
 
 mod buffer;
 mod channel;
+mod file_selection;
+mod files;
 mod lines;
 mod queue;
 mod rate;
@@ -18,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::channel::{SendError, Sender};
+pub use self::file_selection::SelectedFile;
+pub use self::files::FileOptions;
 pub use self::lines::{BadLines, LineStats};
 pub use self::queue::Queue;
 pub use self::receiver::{ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
