@@ -10,6 +10,7 @@ mod dataset;
 mod dstream;
 mod error;
 mod exec;
+mod fs;
 mod plan;
 mod record;
 mod run;

@@ -97,6 +97,16 @@ impl<'e> Run<'e> {
         Box::new(blocks)
     }
 
+    /// How the records of a node are cloned, if something declared that they are.
+    pub(crate) fn cloner<T: Record + ?Sized>(&self, node: NodeId) -> Option<T::Cloner> {
+        self.engine.graph.nodes[node.0].cloner::<T>()
+    }
+
+    /// How many stages, nodes and outputs read a node.
+    pub(crate) fn consumers(&self, node: NodeId) -> usize {
+        self.engine.graph.nodes[node.0].consumers
+    }
+
     /// A shuffle as the data set of `node`: read in place by a single consumer, merged once for several.
     pub(crate) fn shuffled<T: Send + Sync + 'static>(
         &self,
