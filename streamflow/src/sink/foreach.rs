@@ -40,7 +40,7 @@ impl<T: Record + ?Sized> DStream<T> {
         R: OutputResult,
     {
         let operation = move |run: &Run<'_>, node| {
-            let batch = Batch::read(run, node, run.cloner::<T>(node))?;
+            let batch = Batch::read(run, node, None)?;
             settle("foreach_batch", guard(|| f(batch))?)
         };
         self.add_output(
@@ -191,7 +191,7 @@ struct Function<F, R> {
 /// Checks that an output may take records by value: something else may still need them.
 pub(super) fn check_taken<T: Record + ?Sized>(run: &Run<'_>, node: NodeId) -> Result<()> {
     let views = size_of::<T::Cloner>() == 0;
-    if views || run.consumers(node) <= 1 || run.cloner::<T>(node).is_some() {
+    if views || run.consumers(node) <= 1 || run.dataset::<T>(node)?.cloner().is_some() {
         return Ok(());
     }
     Err(Error::illegal_state(format!(
@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn errors_and_panics_fail_the_batch() {
-        let failing: [(fn(&DStream<i32>), &str); 4] = [
+        type Declare = fn(&DStream<i32>);
+        let failing: [(Declare, &str); 4] = [
             (|stream| stream.foreach_batch(|_| Err("no database")), "foreach_batch"),
             (|stream| stream.foreach_partition(|_| Err("no database")), "foreach_partition"),
             (|stream| stream.foreach(|_| Err::<(), _>(std::io::Error::other("no database"))), "foreach"),

@@ -61,7 +61,7 @@ fn settle(output: &str, result: impl OutputResult) -> Result<()> {
 
 /// The blocks of a node, for outputs that only look at the records.
 fn blocks<T: Record + ?Sized>(run: &Run<'_>, node: NodeId) -> Result<Vec<Arc<T::Block>>> {
-    Ok(crate::batch::Batch::<T>::read(run, node, None)?.into_blocks())
+    Ok(crate::batch::Batch::<T>::read(run, node, None)?.into_blocks().0)
 }
 
 /// What outputs of unit tests write to, and how they are run.

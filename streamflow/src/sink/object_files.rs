@@ -11,7 +11,6 @@
 //! | any | the records, one after the other, in postcard's encoding |
 //! | 4 | CRC-32 of everything before, little-endian |
 
-use std::io::Write;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! `save_as_text_files`: a directory of text files for every batch.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::marker::PhantomData;
 use std::sync::Arc;
 

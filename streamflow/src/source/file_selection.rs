@@ -176,7 +176,7 @@ fn candidate(
 ) -> io::Result<Option<SelectedFile>> {
     let modified = modified(metadata)?;
     let selected = metadata.is_file() && modified > threshold && modified <= batch;
-    Ok(selected.then(|| SelectedFile { path, bytes: metadata.len(), modified }))
+    Ok(selected.then_some(SelectedFile { path, bytes: metadata.len(), modified }))
 }
 
 /// The modification time; a time before 1970 counts as 1970.

@@ -8,6 +8,7 @@ mod buffer;
 mod channel;
 mod file_selection;
 mod files;
+mod inputs;
 mod lines;
 mod queue;
 mod rate;
@@ -30,6 +31,7 @@ pub use self::socket::SocketOptions;
 use crate::error::Result;
 use crate::record::{Block, Record};
 use crate::run::Run;
+use crate::scheduler::listener::ReceiverEvents;
 use crate::time::{BatchTime, Clock};
 use crate::topology::NodeId;
 
@@ -131,6 +133,8 @@ pub struct SourceCx {
     pub parallelism: usize,
     /// The clock of the context.
     pub clock: Arc<dyn Clock>,
+    /// Tells the listeners about the receiver of this input.
+    pub(crate) receiver_events: ReceiverEvents,
 }
 
 impl std::fmt::Debug for SourceCx {
@@ -211,5 +215,6 @@ pub(crate) fn test_cx(clock: &crate::time::ManualClock) -> SourceCx {
         start_time: clock.now(),
         parallelism: 2,
         clock: Arc::new(clock.clone()),
+        receiver_events: ReceiverEvents::default(),
     }
 }

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use super::buffer::{Allocated, Buffer, Limits, Patience, refused};
 use super::rate::RateLimiter;
-use super::supervisor::{ReceiverEvents, Supervisor, TracingEvents};
+use super::supervisor::{Reports, Supervisor};
 use super::{Source, SourceCx};
 use crate::error::{Error, Result};
 use crate::record::{Block, Fork, Record};
-use crate::time::{BatchTime, Clock, lock, whole_millis};
+use crate::time::{BatchTime, lock, whole_millis};
 
 /// Something that receives data on a thread of its own.
 ///
@@ -69,12 +69,10 @@ pub struct Store<T: Record + ?Sized>(Arc<Shared<T>>);
 
 /// What a receiver's threads and its source share.
 pub(super) struct Shared<T: Record + ?Sized> {
-    pub(super) name: String,
+    pub(super) reports: Reports,
     pub(super) buffer: Buffer<T>,
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) limiter: RateLimiter,
     pub(super) stopped: AtomicBool,
-    pub(super) events: Arc<dyn ReceiverEvents>,
     failure: std::sync::Mutex<Option<Error>>,
 }
 
@@ -137,13 +135,13 @@ impl<T: Record + ?Sized> Store<T> {
     /// Waits for a while by the clock of the context; `false` as soon as the receiver should return.
     #[must_use = "`false` says that the receiver should return"]
     pub fn wait(&self, duration: Duration) -> bool {
-        let clock = &self.0.clock;
+        let clock = &self.0.reports.clock;
         clock.wait_until(clock.now() + duration, &self.0.stopped) && !self.is_stopped()
     }
 
     /// Reports an error that the receiver can go on after.
     pub fn report_error(&self, error: Error) {
-        self.0.events.error(&self.0.name, &error);
+        self.0.reports.error(error);
     }
 
     /// Ends the stream because of an error: the batch after the last records that were stored fails with it, and so does
@@ -159,7 +157,7 @@ impl<T: Record + ?Sized> Store<T> {
 
 impl<T: Record + ?Sized> std::fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("name", &self.0.name).field("is_stopped", &self.is_stopped()).finish()
+        f.debug_struct("Store").field("name", &self.0.reports.receiver).field("is_stopped", &self.is_stopped()).finish()
     }
 }
 
@@ -168,7 +166,7 @@ impl<T: Record + ?Sized> Shared<T> {
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.buffer.end();
-        self.clock.wake();
+        self.reports.clock.wake();
     }
 }
 
@@ -325,12 +323,14 @@ where
     fn start(&mut self, cx: &SourceCx) -> Result<()> {
         let receiver = self.receiver.take().ok_or_else(|| Error::illegal_state("a receiver is started once"))?;
         let shared = Arc::new(Shared {
-            name: self.name.clone(),
+            reports: Reports {
+                receiver: self.name.clone(),
+                clock: Arc::clone(&cx.clock),
+                events: cx.receiver_events.clone(),
+            },
             buffer: Buffer::new(self.options.limits),
-            clock: Arc::clone(&cx.clock),
             limiter: RateLimiter::new(Arc::clone(&cx.clock), self.options.max_rate, None),
             stopped: AtomicBool::new(false),
-            events: Arc::new(TracingEvents),
             failure: std::sync::Mutex::default(),
         });
         shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx));

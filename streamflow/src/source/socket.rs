@@ -235,14 +235,20 @@ mod tests {
 
     use super::super::{ReceiverSource, Source, SourceCx};
     use super::*;
+    use crate::scheduler::listener::ReceiverEvents;
     use crate::time::{BatchTime, Clock, SystemClock};
 
     fn source(address: &str, options: SocketOptions) -> ReceiverSource<SocketReceiver> {
         let receiver = SocketReceiver::new(address, options.clone()).unwrap();
         let mut source = ReceiverSource::new("socket", receiver, options.receiver_options()).unwrap();
         let clock = Arc::new(SystemClock::new());
-        let cx =
-            SourceCx { batch_interval: Duration::from_millis(100), start_time: clock.now(), parallelism: 2, clock };
+        let cx = SourceCx {
+            batch_interval: Duration::from_millis(100),
+            start_time: clock.now(),
+            parallelism: 2,
+            clock,
+            receiver_events: ReceiverEvents::default(),
+        };
         source.start(&cx).unwrap();
         source
     }

@@ -8,31 +8,33 @@ use crossbeam_channel as channel;
 use super::receiver::{Receiver, Shared, Store};
 use crate::error::{Error, Result};
 use crate::run::guard;
+use crate::scheduler::listener::ReceiverEvents;
+use crate::time::Clock;
 
-/// Who wants to know about receivers. The context's listeners are to be put here.
-pub(crate) trait ReceiverEvents: Send + Sync {
-    /// The receiver was called.
-    fn started(&self, receiver: &str);
-    /// Something went wrong, and the receiver goes on or is called again.
-    fn error(&self, receiver: &str, error: &Error);
-    /// The receiver returned and is not called again.
-    fn stopped(&self, receiver: &str);
+/// Tells the log and the listeners about one receiver.
+pub(super) struct Reports {
+    pub(super) receiver: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: ReceiverEvents,
 }
 
-/// Reports by `tracing`.
-pub(crate) struct TracingEvents;
-
-impl ReceiverEvents for TracingEvents {
-    fn started(&self, receiver: &str) {
-        tracing::info!(receiver, "receiver started");
+impl Reports {
+    /// The receiver was called.
+    fn started(&self) {
+        tracing::info!(receiver = %self.receiver, "receiver started");
+        self.events.started();
     }
 
-    fn error(&self, receiver: &str, error: &Error) {
-        tracing::warn!(receiver, error = ?error, "receiver error");
+    /// Something went wrong, and the receiver goes on or is called again.
+    pub(super) fn error(&self, error: Error) {
+        tracing::warn!(receiver = %self.receiver, ?error, "receiver error");
+        self.events.error(error, self.clock.now());
     }
 
-    fn stopped(&self, receiver: &str) {
-        tracing::info!(receiver, "receiver stopped");
+    /// The receiver returned and is not called again.
+    fn stopped(&self) {
+        tracing::info!(receiver = %self.receiver, "receiver stopped");
+        self.events.stopped();
     }
 }
 
@@ -51,7 +53,7 @@ impl Supervisor {
     ) -> Result<Self> {
         let (alive, ended) = channel::bounded::<()>(0);
         let shared = Arc::clone(shared);
-        let thread = std::thread::Builder::new().name(format!("receiver {}", shared.name));
+        let thread = std::thread::Builder::new().name(format!("receiver {}", shared.reports.receiver));
         let spawned = thread.spawn(move || {
             // Dropped when the thread ends, which is what `wait` waits for.
             let _alive = alive;
@@ -74,12 +76,12 @@ fn supervise<R: Receiver>(
     restart_delay: Duration,
 ) {
     while !store.is_stopped() {
-        shared.events.started(&shared.name);
+        shared.reports.started();
         let outcome = guard(|| receiver.receive(store)).and_then(|outcome| outcome);
         if store.is_stopped() {
             // A stop makes many receivers fail in some way or other; an error that came with it says nothing new.
             if let Err(error) = outcome {
-                tracing::debug!(receiver = %shared.name, ?error, "the receiver failed while it was stopped");
+                tracing::debug!(receiver = %shared.reports.receiver, ?error, "the receiver failed while it was stopped");
             }
             break;
         }
@@ -88,11 +90,12 @@ fn supervise<R: Receiver>(
             Err(error) => error,
         };
         let error =
-            Error::input(format!("receiver `{}` is started again after {restart_delay:?}", shared.name)).because(error);
-        shared.events.error(&shared.name, &error);
+            Error::input(format!("receiver `{}` is started again after {restart_delay:?}", shared.reports.receiver))
+                .because(error);
+        shared.reports.error(error);
         if !store.wait(restart_delay) {
             break;
         }
     }
-    shared.events.stopped(&shared.name);
+    shared.reports.stopped();
 }
