@@ -72,8 +72,9 @@ impl<T: Record + ?Sized> Batch<T> {
         Self { blocks, cloner, cx }
     }
 
-    pub(crate) fn into_blocks(self) -> Vec<Arc<T::Block>> {
-        self.blocks
+    /// The blocks, and how their records are cloned, since other batches may hold them too.
+    pub(crate) fn into_blocks(self) -> (Vec<Arc<T::Block>>, Option<T::Cloner>) {
+        (self.blocks, self.cloner)
     }
 
     fn like<U: Record + ?Sized>(cx: BatchCx, blocks: Vec<Arc<U::Block>>, cloner: Option<U::Cloner>) -> Batch<U> {

@@ -89,8 +89,18 @@ impl<'e> Run<'e> {
 
     /// Blocks as the data set of `node`.
     pub(crate) fn blocks<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) -> AnyDataset {
+        self.blocks_of::<T>(node, blocks, None)
+    }
+
+    /// As [`blocks`](Self::blocks), for blocks that may be shared with other nodes, whose records `cloner` clones.
+    pub(crate) fn blocks_of<T: Record + ?Sized>(
+        &self,
+        node: NodeId,
+        blocks: Vec<Arc<T::Block>>,
+        cloner: Option<T::Cloner>,
+    ) -> AnyDataset {
         let info = &self.engine.graph.nodes[node.0];
-        let cloner = info.cloner::<T>();
+        let cloner = info.cloner::<T>().or(cloner);
         // Records that cannot be cloned are given to their only reader; a failed task then makes them again.
         let retained = self.engine.max_task_failures > 1 && (cloner.is_some() || size_of::<T::Cloner>() == 0);
         let blocks: Arc<dyn Dataset<T>> = Arc::new(Blocks::<T>::new(blocks, info.consumers, cloner, retained));

@@ -202,6 +202,17 @@ fn functions_over_batches_stand_among_the_operators() {
 }
 
 #[test]
+fn a_batch_may_be_handed_on_while_others_read_it() {
+    #[stream]
+    fn both(numbers: DStream<i64>) -> DStream<i64> {
+        let same = numbers.transform(|batch| batch);
+        let joined = numbers.transform_with(same, |left, right| left.union(right));
+        numbers.union(same, joined)
+    }
+    assert_eq!(on([1, 2], both), [1, 2, 1, 2, 1, 2, 1, 2]);
+}
+
+#[test]
 fn more_consumers_than_a_stage_has_outputs() {
     #[stream]
     fn many(n: DStream<u64>) -> DStream<u64> {
