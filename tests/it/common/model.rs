@@ -5,6 +5,8 @@
 //! being right. Keys are compared with `==` alone; results come in the order of first appearance, in one partition
 //! after a wide operator: where Spark leaves order and placement free, compare as multisets.
 
+use std::borrow::Borrow;
+
 mod state;
 mod windows;
 
@@ -116,8 +118,8 @@ impl<T: Clone> Stream<T> {
         self.each(|batch| batch.iter().map(|part| vec![part.clone()]).collect())
     }
 
-    pub(crate) fn union(&self, other: &Stream<T>) -> Stream<T> {
-        self.with(other, |left, right| [left.clone(), right.clone()].concat())
+    pub(crate) fn union(&self, other: impl Borrow<Stream<T>>) -> Stream<T> {
+        self.with(other.borrow(), |left, right| [left.clone(), right.clone()].concat())
     }
 
     pub(crate) fn repartition(&self, partitions: usize) -> Stream<T> {
