@@ -1,5 +1,7 @@
 //! The integration tests: one binary, one module for each theme.
 
+#![allow(clippy::type_complexity, reason = "the types of records are what many of these tests are about")]
+
 mod common;
 mod conformance;
 mod language;

@@ -14,9 +14,6 @@ pub(crate) struct Setup {
     pub(crate) threads: usize,
 }
 
-/// As the conformance tables have it: two partitions.
-pub(crate) const PLAIN: Setup = Setup { partitions: 2, threads: 2 };
-
 /// Runs a topology of one input, which must not fail.
 pub(crate) fn run<A, R>(setup: Setup, input: &[Vec<A>], topology: impl Fn(DStream<A>) -> DStream<R>) -> Vec<Batch<R>>
 where
@@ -25,15 +22,6 @@ where
 {
     let topology = |mut inputs: Vec<DStream<A>>| topology(inputs.remove(0));
     run_all(setup, &[input.to_vec()], topology).into_iter().map(|batch| batch.expect("no batch fails")).collect()
-}
-
-/// Runs a topology of one input in one partition and on one thread, and returns the records of each batch.
-pub(crate) fn records<A, R>(input: &[Vec<A>], topology: impl Fn(DStream<A>) -> DStream<R>) -> Vec<Vec<R>>
-where
-    A: Clone + Send + Sync + 'static,
-    R: Clone + Send + Sync + 'static,
-{
-    run(Setup { partitions: 1, threads: 1 }, input, topology).into_iter().map(|batch| batch.concat()).collect()
 }
 
 /// Runs a topology over some inputs of equally many batches, up to the first batch that fails.

@@ -153,7 +153,7 @@ impl<T: Clone> Stream<T> {
     pub(crate) fn top_by<Key: Ord>(&self, limit: usize, key: impl Fn(&T) -> Key) -> Stream<T> {
         self.each(|batch| {
             let mut records = flat(batch);
-            records.sort_by(|left, right| key(right).cmp(&key(left)));
+            records.sort_by_key(|record| std::cmp::Reverse(key(record)));
             records.truncate(limit);
             vec![records]
         })

@@ -41,7 +41,7 @@ fn same<A: Sample, R: Clone + std::fmt::Debug + Ord + Send + Sync + 'static>(
     law(32, (batches::<A>(), setup(), setup()), |(input, setup, other)| {
         // The partitions of the input may show where order is promised, so only the threads differ there.
         let other = if let Kept = order { super::Setup { threads: other.threads, ..setup } } else { other };
-        let fused = output(setup, &[input.clone()], |mut streams| fused(streams.remove(0)))?;
+        let fused = output(setup, std::slice::from_ref(&input), |mut streams| fused(streams.remove(0)))?;
         let unfused = output(other, &[input], |mut streams| unfused(streams.remove(0)))?;
         prop_assert_eq!(canonical(&fused, order), canonical(&unfused, order));
         Ok(())

@@ -106,7 +106,7 @@ steps! {
     swap: pair => pair, by, |s| s.swap();
     unite_pairs: pair, pair => pair, by, |s, t| s.union(t);
     reduce_by_key: pair => pair, by, |s| s.reduce_by_key(|a, b| small(a + b));
-    combine_by_key: pair => pair, by, |s| s.combine_by_key(|v| small(v), |c, v| small(c + v), |c, d| small(c + d));
+    combine_by_key: pair => pair, by, |s| s.combine_by_key(small, |c, v| small(c + v), |c, d| small(c + d));
     aggregate_by_key: pair => pair, by, |s| s.aggregate_by_key(0, |a, v| small(a + v * by), |a, b| small(a + b));
     fold_by_key: pair => pair, by, |s| s.fold_by_key(0, |a, b| small(a + b));
     group_by_key: pair => pair, by, |s| s.group_by_key().map_values(mix_all);
@@ -123,7 +123,7 @@ steps! {
         s.reduce_by_key(i64::max).full_outer_join(t).map_values(|(v, w)| mix(v, w));
     cogroup: pair, pair => pair, by, |s, t|
         s.cogroup(t).map_values(|(v, w)| mix(Some(mix_all(v)), Some(mix_all(w))));
-    transform_with: pair, pair => pair, by, |s, t| s.union(&t.filter(|(_, v)| v % 2 == 0));
+    transform_with: pair, pair => pair, by, |s, t| s.union(t.filter(|(_, v)| v % 2 == 0));
 }
 
 /// The same operators, each in a function of its own.
