@@ -89,11 +89,11 @@ impl<'e> Run<'e> {
 
     /// Blocks as the data set of `node`.
     pub(crate) fn blocks<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) -> AnyDataset {
-        self.blocks_of::<T>(node, blocks, None)
+        self.shared_blocks::<T>(node, blocks, None)
     }
 
-    /// As [`blocks`](Self::blocks), for blocks that may be shared with other nodes, whose records `cloner` clones.
-    pub(crate) fn blocks_of<T: Record + ?Sized>(
+    /// Blocks that other data sets may hold too as the data set of `node`; `cloner` is how those clone their records.
+    pub(crate) fn shared_blocks<T: Record + ?Sized>(
         &self,
         node: NodeId,
         blocks: Vec<Arc<T::Block>>,
@@ -107,8 +107,8 @@ impl<'e> Run<'e> {
         Box::new(blocks)
     }
 
-    /// A shuffle as the data set of `node`: read in place by a single consumer, merged once for several.
-    pub(crate) fn shuffled<T: Send + Sync + 'static>(
+    /// A shuffle or a union as the data set of `node`: read in place by a single consumer, merged once for several.
+    pub(crate) fn shuffled<T: Record + ?Sized>(
         &self,
         node: NodeId,
         data: impl Dataset<T> + 'static,
@@ -118,7 +118,7 @@ impl<'e> Run<'e> {
             return Ok(Box::new(data));
         }
         let blocks = self.tasks(data.partitions(), data.weight(), &|task| data.read(task.partition))?;
-        Ok(self.blocks::<T>(node, blocks))
+        Ok(self.shared_blocks::<T>(node, blocks, data.cloner()))
     }
 
     /// The data set of a node, made now if it was not yet.
@@ -161,11 +161,23 @@ impl<'e> Run<'e> {
         if used.replayable() {
             return Ok(used);
         }
-        for stage in &self.engine.graph.nodes[node.0].writers {
+        self.forget(node);
+        self.dataset(node)
+    }
+
+    /// Forgets what was made for a node, and for the nodes that it reads without a stage between: those may be used up too.
+    fn forget(&self, node: NodeId) {
+        let info = &self.engine.graph.nodes[node.0];
+        if info.compute.is_none() {
+            return;
+        }
+        for stage in &info.writers {
             *self.stages[stage.0].borrow_mut() = None;
         }
         *self.nodes[node.0].borrow_mut() = None;
-        self.dataset(node)
+        for parent in &info.parents {
+            self.forget(*parent);
+        }
     }
 
     /// Runs a stage unless it ran already.
@@ -193,7 +205,12 @@ impl<'e> Run<'e> {
     }
 
     /// Runs tasks that cannot be tried again: their panics are errors at once.
-    pub(crate) fn tasks<R: Send>(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) -> R + Sync)) -> Result<Vec<R>> {
+    pub(crate) fn tasks<R: Send>(
+        &self,
+        tasks: usize,
+        weight: usize,
+        work: &(dyn Fn(Task) -> R + Sync),
+    ) -> Result<Vec<R>> {
         let all: Vec<usize> = (0..tasks).collect();
         self.attempt(&all, weight, work).into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -208,8 +225,7 @@ impl<'e> Run<'e> {
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
         let mut waiting: Vec<usize> = (0..results.len()).collect();
         for attempt in 1.. {
-            let outcomes =
-                self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let outcomes = self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
             waiting.clear();
             for (partition, outcome) in outcomes {
                 match outcome {

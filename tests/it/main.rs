@@ -4,5 +4,6 @@
 
 mod common;
 mod conformance;
+mod context;
 mod language;
 mod laws;

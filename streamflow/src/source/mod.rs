@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::record::{Block, Record};
 use crate::run::Run;
+use crate::scheduler::listener::ReceiverEvents;
 use crate::time::{BatchTime, Clock};
 use crate::topology::NodeId;
 
@@ -101,6 +102,8 @@ pub struct SourceCx {
     pub parallelism: usize,
     /// The clock of the context.
     pub clock: Arc<dyn Clock>,
+    /// Tells the listeners about the receiver of this input.
+    pub(crate) receiver_events: ReceiverEvents,
 }
 
 impl std::fmt::Debug for SourceCx {

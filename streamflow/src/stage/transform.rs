@@ -51,7 +51,7 @@ where
     fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
         let (node, function) = &self.0;
         let (blocks, cloner) = function(run)?.into_blocks();
-        Ok(run.blocks_of::<T>(node.get(), blocks, cloner))
+        Ok(run.shared_blocks::<T>(node.get(), blocks, cloner))
     }
 }
 
