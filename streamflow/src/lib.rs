@@ -11,6 +11,7 @@ mod dataset;
 mod dstream;
 mod error;
 mod exec;
+mod fs;
 mod plan;
 pub mod prelude;
 mod record;
