@@ -15,7 +15,6 @@ pub(crate) trait FileSystem: Send + Sync + 'static {
     /// Creates a file, or empties the one that is there.
     fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>>;
     /// The whole content of a file.
-    #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "object files are read"))]
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Whether there is such a file or directory.
     fn exists(&self, path: &Path) -> io::Result<bool>;

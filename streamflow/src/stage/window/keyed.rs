@@ -30,7 +30,7 @@ pub(crate) type Keep<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
 /// The window of a keyed stream: panes for each partition, and how a key's panes become its value.
 pub(crate) struct KeyedWindow<K, A, F: Fold<A>> {
     fold: F,
-    keep: Keep<(K, F::Value)>,
+    keep: Keep<(K, A)>,
     operator: &'static Operator,
     continuity: Mutex<Continuity>,
     partitions: OnceLock<Vec<Mutex<Panes<K, A, F>>>>,
@@ -40,9 +40,10 @@ impl<K, A, F> KeyedWindow<K, A, F>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     A: Send + Sync + 'static,
-    F: Fold<A, Value: Clone>,
+    F: Fold<A>,
+    A: Clone,
 {
-    pub(crate) fn new(operator: &'static Operator, fold: F, keep: Keep<(K, F::Value)>) -> Self {
+    pub(crate) fn new(operator: &'static Operator, fold: F, keep: Keep<(K, A)>) -> Self {
         Self { fold, keep, operator, continuity: Mutex::default(), partitions: OnceLock::new() }
     }
 
@@ -70,7 +71,7 @@ where
         });
         // A closure that failed half-way may have left panes that were entered by half.
         let blocks = blocks.inspect_err(|_| lock(&self.continuity).lose())?;
-        Ok(cx.run.blocks::<(K, F::Value)>(cx.node, blocks))
+        Ok(cx.run.blocks::<(K, A)>(cx.node, blocks))
     }
 }
 
@@ -87,7 +88,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
-    L: Fold<V, Value = V>,
+    L: Fold<V>,
 {
     type Record = (K, V);
     type Writer = CombineWriter<K, Reduce<V, F>>;

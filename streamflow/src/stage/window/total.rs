@@ -86,7 +86,7 @@ impl<T, F, L> Gather for ReduceAllWindow<T, F, L>
 where
     T: Clone + Send + Sync + 'static,
     F: Fn(T, T) -> T + Send + Sync + 'static,
-    L: Fold<T, Value = T>,
+    L: Fold<T>,
 {
     type Record = T;
     type Writer = ReduceWriter<T, F>;
