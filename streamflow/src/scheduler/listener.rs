@@ -133,7 +133,7 @@ pub struct BatchInfo {
     pub processing_started: Option<BatchTime>,
     /// When its processing ended, if it has.
     pub processing_ended: Option<BatchTime>,
-    /// The outputs, in the order of their declaration.
+    /// The outputs that have ended, in the order of their declaration. Those on a window run only when a window ends.
     pub outputs: Vec<OutputOperationInfo>,
 }
 

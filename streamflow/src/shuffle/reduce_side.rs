@@ -62,7 +62,10 @@ where
 }
 
 /// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
-fn merge_buckets<K: Hash + Eq, G: Aggregator>(aggregator: &G, buckets: Vec<Bucket<K, G::Acc>>) -> Table<K, G::Acc> {
+pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
+    aggregator: &G,
+    buckets: Vec<Bucket<K, G::Acc>>,
+) -> Table<K, G::Acc> {
     let mut all = Table::new();
     for (index, Bucket { table, rows }) in buckets.into_iter().enumerate() {
         if index == 0 {

@@ -96,7 +96,7 @@ impl<M: Match> PairSink<M> {
         assert!(self.left.set(Arc::new(left_scatter)).is_ok(), "a sink is finished once");
         assert!(self.right.set(Arc::new(scatter)).is_ok(), "a sink is finished once");
         let wiring = Arc::clone(&self.wiring);
-        self.wiring.finish(operator, |stages| {
+        let compute = |stages| -> Arc<dyn Compute> {
             Arc::new(Matched::<M> {
                 wiring,
                 stages,
@@ -105,7 +105,8 @@ impl<M: Match> PairSink<M> {
                 right_ports: lock(&self.right_ports).clone(),
                 matcher: PhantomData,
             })
-        })
+        };
+        self.wiring.finish(operator, compute, |_| {})
     }
 }
 
