@@ -288,8 +288,9 @@ impl StreamingContext {
     /// Waits until the batch `time` and all before it are completed; fails if the context stops before.
     pub(crate) fn await_batch(&self, time: BatchTime) -> Result<()> {
         let reached = |completed: Option<BatchTime>| completed.is_some_and(|last| last >= time);
-        let progress =
-            self.core().status.wait(|progress| reached(progress.completed) || progress.state == ContextState::Stopped);
+        let progress = self.core().status.wait(|progress| {
+            reached(progress.completed) || progress.processed_all || progress.state == ContextState::Stopped
+        });
         if reached(progress.completed) {
             return Ok(());
         }
