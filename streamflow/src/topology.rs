@@ -146,7 +146,8 @@ impl Graph {
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let inputs = node.writers.iter().map(|stage| self.stages[stage.0].input());
-            let mut slides = node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
+            let mut slides =
+                node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
             let parent_slide = slides.next().unwrap_or(interval);
             let place = |error: Error| match node.operator {
                 Some(operator) => error.at_operator(operator),
