@@ -1,6 +1,7 @@
 //! Batch mode: the same topology over data that is there, without threads of a context and without time.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::dstream::DStream;
@@ -29,8 +30,7 @@ use crate::topology::{Graph, Node, NodeId, OutputOperation, Topology};
 /// }
 ///
 /// let ctx = BatchContext::new()?;
-/// let counts = word_count(ctx.text("to be or not to be"));
-/// let mut counts = ctx.collect(counts)?;
+/// let mut counts = ctx.collect(word_count(ctx.text("to be or not to be")))?;
 /// counts.sort();
 /// assert_eq!(counts[0], ("be".to_owned(), 2));
 /// # Ok::<(), streamflow::Error>(())
@@ -120,8 +120,8 @@ impl BatchContext {
     /// Runs all outputs, and returns the records of `stream`.
     ///
     /// # Errors
-    /// When the topology has a mistake, or a closure or an output fails.
-    pub fn collect<T: Send + Sync + 'static>(self, stream: DStream<T>) -> Result<Vec<T>> {
+    /// When the topology has a mistake, a closure or an output fails, or the context has run already.
+    pub fn collect<T: Send + Sync + 'static>(&self, stream: DStream<T>) -> Result<Vec<T>> {
         let records = Arc::new(Mutex::new(Vec::new()));
         let collect = CollectOnce { node: stream.node(), records: Arc::clone(&records) };
         stream.add_output("collect", collect);
@@ -133,13 +133,17 @@ impl BatchContext {
     /// Runs all outputs.
     ///
     /// # Errors
-    /// When there is no output, the topology has a mistake, or a closure or an output fails.
-    pub fn run(self) -> Result<()> {
-        let graph = self.topology.freeze()?;
+    /// When there is no output, the topology has a mistake, a closure or an output fails, or the context has run already.
+    pub fn run(&self) -> Result<()> {
+        if self.topology.is_frozen() {
+            return Err(Error::illegal_state("a batch context runs once; make another one for more data"));
+        }
+        let graph = self.topology.freeze(Duration::ZERO)?;
         let engine = Engine {
             exec: Arc::new(LocalExecutor::new("batch", self.threads)?),
             parallelism: self.parallelism,
             max_task_failures: 1,
+            grid: None,
             graph,
         };
         let run = Run::new(&engine, BatchTime::default(), false);

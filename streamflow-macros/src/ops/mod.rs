@@ -1,0 +1,165 @@
+//! The table of operators: the one place that says what an operator is.
+//!
+//! Name lookup, argument checks, suggestions, lowering and emission all read these records; an operator is added by
+//! writing one, with its emitter if it is narrow, in the file of its family.
+
+mod join;
+mod keyed;
+mod narrow;
+mod output;
+mod shuffle;
+mod suggest;
+mod transform;
+
+use proc_macro2::TokenStream;
+
+pub(crate) use self::suggest::suggest;
+use crate::emit::Site;
+
+/// One operator of the language.
+pub(crate) struct Operator {
+    /// The method's name, Spark's in snake case.
+    pub(crate) name: &'static str,
+    /// Inputs and outputs in one line, for messages and the manual.
+    pub(crate) doc: &'static str,
+    /// Whether it needs `(key, value)` records.
+    pub(crate) keyed: bool,
+    /// What stands between the parentheses.
+    pub(crate) arguments: &'static [Takes],
+    pub(crate) kind: Kind,
+}
+
+/// What becomes of an operator at run time.
+pub(crate) enum Kind {
+    /// Fused into the loop of its stage.
+    Narrow(Narrow),
+    /// Fused as well, but it sees a partition as a whole.
+    Partition(fn(&Site<'_>) -> TokenStream),
+    /// Nothing: the operators behind it are fused into each branch.
+    Union,
+    /// A shuffle: a sink of the stages before it, the head of a stage behind it. With a static table in the place of
+    /// its second stream it is narrow. `by_reference`: it only looks at records, which need not be owned then.
+    Wide { inputs: usize, by_reference: bool, with_table: Option<Narrow> },
+    /// A method of the stream's handle that yields another handle.
+    Transform,
+    /// A method of the stream's handle that ends the chain.
+    Output,
+}
+
+/// How a narrow operator stands in the loop.
+#[derive(Clone, Copy)]
+pub(crate) struct Narrow {
+    /// Whether it only looks at the record, which then stays usable for others without a clone.
+    pub(crate) by_reference: bool,
+    /// Whether the names that its closure binds are visible to the operators behind it.
+    pub(crate) leaks: bool,
+    pub(crate) emit: fn(&Site<'_>) -> TokenStream,
+}
+
+/// One argument of an operator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Takes {
+    /// A closure or function with this many parameters.
+    Function(usize),
+    /// Another stream.
+    Stream,
+    /// One or more streams.
+    Streams,
+    /// A stream, or a static table.
+    StreamOrTable,
+    /// A value.
+    Value,
+    /// A value that may be left out; then this expression stands for it.
+    OptionalValue(&'static str),
+    /// A length of time.
+    #[expect(dead_code, reason = "windows, which take durations, are not in the table yet")]
+    Duration,
+    /// The number of partitions of the result, which may be left out.
+    Partitions,
+}
+
+impl Takes {
+    pub(crate) fn is_optional(self) -> bool {
+        matches!(self, Takes::OptionalValue(_) | Takes::Partitions)
+    }
+
+    /// The argument as a message names it.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Takes::Function(1) => "a closure with one parameter".into(),
+            Takes::Function(n) => format!("a closure with {n} parameters"),
+            Takes::Stream => "a stream".into(),
+            Takes::Streams => "one or more streams".into(),
+            Takes::StreamOrTable => "a stream or a static table".into(),
+            Takes::Value => "a value".into(),
+            Takes::OptionalValue(_) => "optionally a value".into(),
+            Takes::Duration => "a duration such as `30s`".into(),
+            Takes::Partitions => "optionally a number of partitions".into(),
+        }
+    }
+}
+
+impl Operator {
+    /// What the operator takes, as a message says it.
+    pub(crate) fn describe_arguments(&self) -> String {
+        let parts: Vec<String> = self.arguments.iter().map(|takes| takes.describe()).collect();
+        match parts.as_slice() {
+            [] => "no arguments".into(),
+            [one] => one.clone(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        }
+    }
+
+    /// The type of the operator's sink: its name in camel case.
+    pub(crate) fn sink(&self) -> String {
+        self.name
+            .split('_')
+            .map(|word| {
+                let (head, tail) = word.split_at(1);
+                head.to_uppercase() + tail
+            })
+            .collect()
+    }
+}
+
+/// All operators, family by family.
+pub(crate) fn all() -> impl Iterator<Item = &'static Operator> {
+    [narrow::OPERATORS, keyed::OPERATORS, shuffle::OPERATORS, join::OPERATORS, transform::OPERATORS, output::OPERATORS]
+        .into_iter()
+        .flatten()
+}
+
+/// The operator of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Operator> {
+    all().find(|operator| operator.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operator_has_one_name_and_a_line_of_documentation() {
+        let mut names = HashSet::new();
+        for operator in all() {
+            assert!(names.insert(operator.name), "`{}` stands in the table twice", operator.name);
+            assert!(operator.doc.contains('→'), "`{}` says what goes in and what comes out", operator.name);
+        }
+    }
+
+    #[test]
+    fn optional_arguments_stand_last() {
+        for operator in all() {
+            let first = operator.arguments.iter().position(|takes| takes.is_optional());
+            let required_after = first.is_some_and(|at| operator.arguments[at..].iter().any(|t| !t.is_optional()));
+            assert!(!required_after, "`{}`", operator.name);
+        }
+    }
+
+    #[test]
+    fn sinks_are_named_after_their_operator() {
+        assert_eq!(find("reduce_by_key").expect("in the table").sink(), "ReduceByKey");
+    }
+}

@@ -1,0 +1,92 @@
+//! Wide operators of one input: the records of a batch meet by key, or all of them.
+//!
+//! They have no emitter: the stage before one pushes into its sink, and the runtime does the rest.
+
+use super::{Kind, Operator, Takes};
+
+pub(super) const OPERATORS: &[Operator] = &[
+    Operator {
+        name: "count",
+        doc: "`T` → `u64`: one record per batch, also for an empty one",
+        keyed: false,
+        arguments: &[],
+        kind: Kind::Wide { inputs: 1, by_reference: true, with_table: None },
+    },
+    Operator {
+        name: "count_by_value",
+        doc: "`T` → `(T, u64)`: every distinct record with its number",
+        keyed: false,
+        arguments: &[Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "reduce",
+        doc: "`T` → `T`: all records of the batch combined",
+        keyed: false,
+        arguments: &[Takes::Function(2)],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "reduce_by_key",
+        doc: "`(K, V)` → `(K, V)`: all values of a key combined",
+        keyed: true,
+        arguments: &[Takes::Function(2), Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "combine_by_key",
+        doc: "`(K, V)` → `(K, C)`: all values of a key in a combiner of another type",
+        keyed: true,
+        arguments: &[Takes::Function(1), Takes::Function(2), Takes::Function(2), Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "aggregate_by_key",
+        doc: "`(K, V)` → `(K, U)`: all values of a key, starting at a value of another type",
+        keyed: true,
+        arguments: &[Takes::Value, Takes::Function(2), Takes::Function(2), Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "fold_by_key",
+        doc: "`(K, V)` → `(K, V)`: all values of a key, starting at a neutral value",
+        keyed: true,
+        arguments: &[Takes::Value, Takes::Function(2), Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "group_by_key",
+        doc: "`(K, V)` → `(K, Vec<V>)`: all values of a key",
+        keyed: true,
+        arguments: &[Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "distinct",
+        doc: "`T` → `T`: every record once per batch",
+        keyed: false,
+        arguments: &[Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "repartition",
+        doc: "`T` → `T`: the same records in another number of partitions",
+        keyed: false,
+        arguments: &[Takes::Value],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "partition_by",
+        doc: "`(K, V)` → `(K, V)`: the same records, those of a key in one partition",
+        keyed: true,
+        arguments: &[Takes::Partitions],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+    Operator {
+        name: "top_by",
+        doc: "`T` → `T`: the records with the greatest keys, in descending order",
+        keyed: false,
+        arguments: &[Takes::Value, Takes::Function(1)],
+        kind: Kind::Wide { inputs: 1, by_reference: false, with_table: None },
+    },
+];
