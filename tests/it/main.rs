@@ -5,5 +5,7 @@
 mod common;
 mod conformance;
 mod context;
+mod inputs;
+mod outputs;
 mod language;
 mod laws;
