@@ -144,10 +144,7 @@ impl<T: Record + ?Sized> Batch<T> {
     }
 
     /// A batch whose partitions are made from those of this one, in parallel.
-    fn narrow<U: Send + Sync + 'static>(
-        self,
-        f: impl Fn(&mut dyn FnMut(U), &mut T::Held) + Sync,
-    ) -> Batch<U> {
+    fn narrow<U: Send + Sync + 'static>(self, f: impl Fn(&mut dyn FnMut(U), &mut T::Held) + Sync) -> Batch<U> {
         let weight = self.len();
         let cloner = self.cloner;
         let cx = self.cx.clone();
@@ -196,7 +193,9 @@ impl<T: Send + Sync + 'static> Batch<T> {
     #[must_use]
     pub fn into_partitions(self) -> Vec<Vec<T>> {
         let cloner = self.cloner;
-        self.blocks.into_iter().map(|block| T::hold(block, cloner).collect()).collect()
+        // Blocks that nobody else holds are handed over as they are.
+        let records = |block| Arc::try_unwrap(block).unwrap_or_else(|block| T::hold(block, cloner).collect());
+        self.blocks.into_iter().map(records).collect()
     }
 
     /// The first `limit` records.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
-use crate::exec::LocalExecutor;
+use crate::exec::{Executor, LocalExecutor};
 use crate::record::text::cut;
 use crate::record::{Fork, Record, TextBlock};
 use crate::run::{Engine, Run};
@@ -38,7 +38,7 @@ pub struct BatchContext {
     topology: Topology,
     inputs: Mutex<Vec<Box<dyn Provide>>>,
     parallelism: usize,
-    threads: usize,
+    exec: Arc<dyn Executor>,
 }
 
 /// An input of batch mode.
@@ -75,7 +75,21 @@ impl BatchContext {
         if threads == 0 || parallelism == 0 {
             return Err(Error::invalid("batch mode needs at least one thread and one partition"));
         }
-        Ok(Self { topology: Topology::new(), inputs: Mutex::default(), parallelism, threads })
+        let exec = Arc::new(LocalExecutor::new("batch", threads)?);
+        Ok(Self { topology: Topology::new(), inputs: Mutex::default(), parallelism, exec })
+    }
+
+    /// An empty context on the threads of this one, with as many partitions.
+    ///
+    /// A program that runs many topologies, one after the other or at once, starts its threads only once that way.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self {
+            topology: Topology::new(),
+            inputs: Mutex::default(),
+            parallelism: self.parallelism,
+            exec: Arc::clone(&self.exec),
+        }
     }
 
     fn add<T: Fork + ?Sized>(&self, label: &str, blocks: Vec<Arc<T::Block>>) -> DStream<T> {
@@ -115,12 +129,20 @@ impl BatchContext {
     /// # Errors
     /// When the topology has a mistake, or a closure or an output fails.
     pub fn collect<T: Send + Sync + 'static>(self, stream: DStream<T>) -> Result<Vec<T>> {
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let collect = CollectOnce { node: stream.node(), records: Arc::clone(&records) };
+        Ok(self.collect_partitions(stream)?.into_iter().flatten().collect())
+    }
+
+    /// Runs all outputs, and returns the records of each partition of `stream`.
+    ///
+    /// # Errors
+    /// When the topology has a mistake, or a closure or an output fails.
+    pub fn collect_partitions<T: Send + Sync + 'static>(self, stream: DStream<T>) -> Result<Vec<Vec<T>>> {
+        let partitions = Arc::new(Mutex::new(Vec::new()));
+        let collect = CollectOnce { node: stream.node(), partitions: Arc::clone(&partitions) };
         stream.add_output("collect", collect);
         self.run()?;
-        let records = std::mem::take(&mut *lock(&records));
-        Ok(records)
+        let partitions = std::mem::take(&mut *lock(&partitions));
+        Ok(partitions)
     }
 
     /// Runs all outputs.
@@ -129,12 +151,7 @@ impl BatchContext {
     /// When there is no output, the topology has a mistake, or a closure or an output fails.
     pub fn run(self) -> Result<()> {
         let graph = self.topology.freeze()?;
-        let engine = Engine {
-            exec: Arc::new(LocalExecutor::new("batch", self.threads)?),
-            parallelism: self.parallelism,
-            max_task_failures: 1,
-            graph,
-        };
+        let engine = Engine { exec: self.exec, parallelism: self.parallelism, max_task_failures: 1, graph };
         let run = Run::new(&engine, BatchTime::default(), false);
         for input in lock(&self.inputs).drain(..) {
             input.provide(&run);
@@ -166,13 +183,13 @@ pub(crate) fn cut_records<T>(records: impl IntoIterator<Item = T>, partitions: u
 
 struct CollectOnce<T> {
     node: NodeId,
-    records: Arc<Mutex<Vec<T>>>,
+    partitions: Arc<Mutex<Vec<Vec<T>>>>,
 }
 
 impl<T: Send + Sync + 'static> OutputOperation for CollectOnce<T> {
     fn run(&self, run: &Run<'_>) -> Result<()> {
         let batch = Batch::<T>::read(run, self.node, None)?;
-        *lock(&self.records) = batch.collect();
+        *lock(&self.partitions) = batch.into_partitions();
         Ok(())
     }
 }
