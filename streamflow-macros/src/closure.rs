@@ -22,10 +22,45 @@ pub(crate) enum Entry {
 
 /// Macros that neither leave the closure nor reach a loop around it.
 const HARMLESS_MACROS: &[&str] = &[
-    "assert", "assert_eq", "assert_ne", "cfg", "column", "concat", "dbg", "debug", "debug_assert", "debug_assert_eq",
-    "debug_assert_ne", "env", "eprint", "eprintln", "error", "file", "format", "format_args", "include_bytes",
-    "include_str", "info", "json", "line", "matches", "module_path", "option_env", "panic", "print", "println",
-    "smallvec", "stringify", "thread_local", "todo", "trace", "unimplemented", "unreachable", "vec", "warn", "write",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "cfg",
+    "column",
+    "concat",
+    "dbg",
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "env",
+    "eprint",
+    "eprintln",
+    "error",
+    "file",
+    "format",
+    "format_args",
+    "include_bytes",
+    "include_str",
+    "info",
+    "json",
+    "line",
+    "matches",
+    "module_path",
+    "option_env",
+    "panic",
+    "print",
+    "println",
+    "smallvec",
+    "stringify",
+    "thread_local",
+    "todo",
+    "trace",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "warn",
+    "write",
     "writeln",
 ];
 
@@ -208,7 +243,28 @@ mod tests {
 
     #[test]
     fn a_return_leaves_the_labelled_block() {
-        let body = return_to(&parse_quote!('out), parse_quote!({ if a { return b; } f(|| { return c; }) }));
-        assert_eq!(body.to_token_stream().to_string(), quote::quote!({ if a { break 'out b; } f(|| { return c; }) }).to_string());
+        let body = return_to(
+            &parse_quote!('out),
+            parse_quote!({
+                if a {
+                    return b;
+                }
+                f(|d| {
+                    return c;
+                })
+            }),
+        );
+        assert_eq!(
+            body.to_token_stream().to_string(),
+            quote::quote!({
+                if a {
+                    break 'out b;
+                }
+                f(|d| {
+                    return c;
+                })
+            })
+            .to_string()
+        );
     }
 }

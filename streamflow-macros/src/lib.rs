@@ -6,13 +6,14 @@
 //!
 //! | pass | input | output |
 //! |---|---|---|
-//! | [`parse`] | tokens | [`parse::Function`]: which statements are topology |
-//! | [`model`] | that, and the table in [`ops`] | [`model::Topology`]: a graph of operators |
-//! | [`check`] | both | mistakes, in [`diagnostics`] |
-//! | [`lower`] | the topology | [`lower::Program`]: stages, sinks, and their order |
-//! | [`emit`] | all of these | tokens |
+//! | `parse` | tokens | `Function`: which statements are topology |
+//! | `model` | that, and the table of operators in `ops` | `Topology`: a graph of operators |
+//! | `check` | both | mistakes, in `diagnostics` |
+//! | `lower` | the topology | `Program`: stages, sinks, and their order |
+//! | `emit` | all of these | tokens |
 //!
-//! After a mistake the function is still emitted, with its signature and a body that does nothing.
+//! After a mistake the function is still emitted, with its signature and a body that does nothing. The variable
+//! `STREAMFLOW_EXPAND=name` in the environment of the compiler prints topology, stages and expansion of one function.
 
 #![forbid(unsafe_code)]
 

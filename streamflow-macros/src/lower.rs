@@ -55,7 +55,7 @@ pub(crate) enum SinkKind {
     /// A fused stream that is needed as a handle.
     Collect,
     /// The same for records that are views, such as `str`.
-    CollectViews(Type),
+    CollectViews(Box<Type>),
 }
 
 /// One way into a sink.
@@ -168,7 +168,12 @@ impl Lowering<'_> {
     }
 
     /// The tree behind `id`, with the names that the closures in it use.
-    fn branches(&mut self, id: NodeId, route: &Route, outputs: &mut Vec<(usize, usize)>) -> (Vec<Branch>, HashSet<String>) {
+    fn branches(
+        &mut self,
+        id: NodeId,
+        route: &Route,
+        outputs: &mut Vec<(usize, usize)>,
+    ) -> (Vec<Branch>, HashSet<String>) {
         let mut branches = Vec::new();
         let mut used = HashSet::new();
         if self.collected.contains(&id) {
@@ -237,16 +242,19 @@ impl Lowering<'_> {
         let node = self.topology.node(id);
         let (kind, ports) = if node.shape() == Shape::Fused {
             let kind = match node.record.clone().filter(is_view) {
-                Some(view) => SinkKind::CollectViews(view),
+                Some(view) => SinkKind::CollectViews(Box::new(view)),
                 None => SinkKind::Collect,
             };
             (kind, self.routes(id).into_iter().map(|route| Port { input: 0, route }).collect())
         } else {
             let inputs = node.inputs.iter().enumerate();
-            let ports = inputs.flat_map(|(input, from)| {
-                self.routes(*from).into_iter().map(move |route| Port { input, route })
-            });
-            (SinkKind::Shuffle { inputs: node.inputs.len() }, ports.collect())
+            let ports =
+                inputs.flat_map(|(input, from)| self.routes(*from).into_iter().map(move |route| Port { input, route }));
+            let wide = match node.applied().map(|applied| &applied.operator.kind) {
+                Some(Kind::Wide { inputs, .. }) => *inputs,
+                _ => unreachable!("only fused and wide nodes have sinks"),
+            };
+            (SinkKind::Shuffle { inputs: wide }, ports.collect())
         };
         let sink = self.program.sinks.len();
         self.program.sinks.push(Sink { node: id, kind, ports });
@@ -286,7 +294,7 @@ pub(crate) fn names_used(argument: &Argument) -> Vec<syn::Ident> {
 }
 
 /// Whether records of this type are views, borrowed from their batch.
-fn is_view(record: &Type) -> bool {
+pub(crate) fn is_view(record: &Type) -> bool {
     match record {
         Type::Slice(_) => true,
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "str"),
@@ -367,5 +375,95 @@ impl Listing<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use crate::expand::tests::listing;
+
+    #[test]
+    fn two_consumers_share_one_loop() {
+        let (topology, program) = listing(quote! {
+            fn f(lines: DStream<str>) -> (DStream<u64>, DStream<String>) {
+                let words = lines.flat_map(|l| l.split(' '));
+                (words.count(), words.filter(|w| w.len() > 3))
+            }
+        });
+        assert_eq!(
+            topology,
+            "n0 = parameter lines\n\
+             n1 = words.flat_map(n0)\n\
+             n2 = result.0.count(n1)\n\
+             n3 = result.1.filter(n1)\n\
+             (n2, n3)\n"
+        );
+        assert_eq!(
+            program,
+            "sink 0 for result.0.count with 1 port(s)\n\
+             sink 1 for result.1.filter with 1 port(s)\n\
+             stage over lines\n  \
+               words.flat_map (Inline)\n    \
+                 push output 0 to sink 0\n    \
+                 result.1.filter (Inline)\n      \
+                   push output 1 to sink 1\n\
+             finish 0\n\
+             finish 1\n"
+        );
+    }
+
+    #[test]
+    fn behind_a_union_the_tree_is_repeated_with_a_port_for_each_branch() {
+        let (_, program) = listing(quote! {
+            fn f(a: DStream<u32>, b: DStream<u32>) -> DStream<u64> { a.union(b.map(|x| x + 1)).count() }
+        });
+        assert_eq!(
+            program,
+            "sink 0 for result.count with 2 port(s)\n\
+             stage over a\n  \
+               result.union (Called)\n    \
+                 push output 0 to sink 0\n\
+             stage over b\n  \
+               result.map (Inline)\n    \
+                 result.union (Called)\n      \
+                   push output 0 to sink 0\n\
+             finish 0\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_a_later_body_needs_is_not_hidden() {
+        let (_, program) = listing(quote! {
+            fn f(xs: DStream<u32>, y: u32) -> DStream<u32> { xs.map(|y| y + 1).filter(|z| *z > 0).map(|z| z + y) }
+        });
+        assert!(program.contains("result.map (Called)\n"), "{program}");
+        assert!(program.contains("result.map#2 (Inline)\n"), "{program}");
+    }
+
+    #[test]
+    fn a_stage_has_at_most_sixteen_outputs() {
+        let counts = (0..20).map(|_| quote!(xs.count()));
+        let types = (0..20).map(|_| quote!(DStream<u64>));
+        let (_, program) = listing(quote! { fn f(xs: DStream<u32>) -> (#(#types),*) { (#(#counts),*) } });
+        assert_eq!(program.matches("stage over xs").count(), 2, "{program}");
+        assert!(
+            program.contains("push output 15 to sink 15") && program.contains("push output 0 to sink 16"),
+            "{program}"
+        );
+    }
+
+    #[test]
+    fn a_fused_stream_becomes_a_handle_where_one_is_needed() {
+        let (_, program) = listing(quote! {
+            fn f(xs: DStream<u32>) {
+                let ys = xs.map(|x| x + 1);
+                ys.print(1);
+                report(ys);
+            }
+        });
+        assert_eq!(program.matches("sink").count(), 2, "one sink, one push: {program}");
+        assert!(program.ends_with("finish 0\nmethod output.print\ncall n3\n"), "{program}");
     }
 }

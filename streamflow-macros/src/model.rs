@@ -44,9 +44,15 @@ pub(crate) enum NodeKind {
     /// A stream parameter.
     Parameter(Ident),
     /// A call of another stream function.
-    Call { function: Expr, arguments: Vec<Argument>, results: usize },
+    Call {
+        function: Expr,
+        arguments: Vec<Argument>,
+        results: usize,
+    },
     /// One of the streams that a call returns.
-    CallResult { index: usize },
+    CallResult {
+        index: usize,
+    },
     Operator(Applied),
 }
 
@@ -141,7 +147,8 @@ impl Topology {
 pub(crate) fn build(function: &Function, diagnostics: &Diagnostics) -> Topology {
     let topology = Topology { nodes: Vec::new(), results: Vec::new(), excused: Vec::new() };
     let results = function.results.len();
-    let mut builder = Builder { topology, names: HashMap::new(), ids: HashMap::new(), binding: String::new(), diagnostics };
+    let mut builder =
+        Builder { topology, names: HashMap::new(), ids: HashMap::new(), binding: String::new(), diagnostics };
     for parameter in &function.parameters {
         if let Parameter::Stream { name } = parameter {
             let node = builder.push(NodeKind::Parameter(name.clone()), Vec::new(), name.span());
@@ -253,7 +260,9 @@ impl Builder<'_> {
         }
     }
 
-    fn missing_result(&self, function: &Function) {
+    fn missing_result(&mut self, function: &Function) {
+        // The last stream was meant to be returned: nothing else is wrong with it.
+        self.topology.excused.extend(self.topology.nodes.len().checked_sub(1).map(NodeId));
         let output = &function.item.sig.output;
         let mistake = Mistake::on(output, "the body does not end in the stream that is declared here")
             .help("make the result the last expression, without a semicolon");
@@ -294,8 +303,9 @@ impl Builder<'_> {
                 if self.topology.node(id).shape() != Shape::NoStream {
                     return Some(id);
                 }
-                let mistake = Mistake::at(step.name.span(), format!("`{}` is an output and yields no stream", step.name))
-                    .help("give the stream a name, and write the output in a statement of its own");
+                let mistake =
+                    Mistake::at(step.name.span(), format!("`{}` is an output and yields no stream", step.name))
+                        .help("give the stream a name, and write the output in a statement of its own");
                 self.diagnostics.add(mistake);
                 None
             }

@@ -28,8 +28,7 @@ use crate::topology::{Graph, Node, NodeId, OutputOperation, Topology};
 /// }
 ///
 /// let ctx = BatchContext::new()?;
-/// let counts = word_count(ctx.text("to be or not to be"));
-/// let mut counts = ctx.collect(counts)?;
+/// let mut counts = ctx.collect(word_count(ctx.text("to be or not to be")))?;
 /// counts.sort();
 /// assert_eq!(counts[0], ("be".to_owned(), 2));
 /// # Ok::<(), streamflow::Error>(())
@@ -127,16 +126,16 @@ impl BatchContext {
     /// Runs all outputs, and returns the records of `stream`.
     ///
     /// # Errors
-    /// When the topology has a mistake, or a closure or an output fails.
-    pub fn collect<T: Send + Sync + 'static>(self, stream: DStream<T>) -> Result<Vec<T>> {
+    /// When the topology has a mistake, a closure or an output fails, or the context has run already.
+    pub fn collect<T: Send + Sync + 'static>(&self, stream: DStream<T>) -> Result<Vec<T>> {
         Ok(self.collect_partitions(stream)?.into_iter().flatten().collect())
     }
 
     /// Runs all outputs, and returns the records of each partition of `stream`.
     ///
     /// # Errors
-    /// When the topology has a mistake, or a closure or an output fails.
-    pub fn collect_partitions<T: Send + Sync + 'static>(self, stream: DStream<T>) -> Result<Vec<Vec<T>>> {
+    /// When the topology has a mistake, a closure or an output fails, or the context has run already.
+    pub fn collect_partitions<T: Send + Sync + 'static>(&self, stream: DStream<T>) -> Result<Vec<Vec<T>>> {
         let partitions = Arc::new(Mutex::new(Vec::new()));
         let collect = CollectOnce { node: stream.node(), partitions: Arc::clone(&partitions) };
         stream.add_output("collect", collect);
@@ -148,10 +147,13 @@ impl BatchContext {
     /// Runs all outputs.
     ///
     /// # Errors
-    /// When there is no output, the topology has a mistake, or a closure or an output fails.
-    pub fn run(self) -> Result<()> {
+    /// When there is no output, the topology has a mistake, a closure or an output fails, or the context has run already.
+    pub fn run(&self) -> Result<()> {
+        if self.topology.is_frozen() {
+            return Err(Error::illegal_state("a batch context runs once; make another one for more data"));
+        }
         let graph = self.topology.freeze()?;
-        let engine = Engine { exec: self.exec, parallelism: self.parallelism, max_task_failures: 1, graph };
+        let engine = Engine { exec: Arc::clone(&self.exec), parallelism: self.parallelism, max_task_failures: 1, graph };
         let run = Run::new(&engine, BatchTime::default(), false);
         for input in lock(&self.inputs).drain(..) {
             input.provide(&run);

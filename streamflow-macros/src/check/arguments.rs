@@ -31,8 +31,10 @@ fn count(applied: &Applied, diagnostics: &Diagnostics) -> bool {
         most if most == least => least.to_string(),
         most => format!("{least} to {most}"),
     };
-    let what = format!("`{}` takes {expected} argument{}, not {given}", applied.name, if expected == "1" { "" } else { "s" });
-    let mistake = Mistake::at(applied.name.span(), what).reason(format!("it is {}", applied.operator.doc));
+    let what =
+        format!("`{}` takes {expected} argument{}, not {given}", applied.name, if expected == "1" { "" } else { "s" });
+    let mistake =
+        Mistake::at(applied.name.span(), what).reason(format!("`{}` is {}", applied.name, applied.operator.doc));
     diagnostics.add(mistake.help(format!("`{}` takes {}", applied.name, applied.operator.describe_arguments())));
     false
 }

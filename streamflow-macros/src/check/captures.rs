@@ -3,7 +3,7 @@
 //! Closures run long after the function has returned, on other threads, so they own copies; and all plain statements
 //! are executed before the topology is built, so a name must mean the same throughout.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use syn::visit::Visit;
 use syn::{Ident, Pat, Stmt, Type, TypeParamBound};
@@ -30,8 +30,8 @@ fn parameters(function: &Function, used: &[Vec<Ident>], diagnostics: &Diagnostic
     for parameter in &function.parameters {
         let Parameter::Plain { names, ty } = parameter else { continue };
         let Some(name) = names.iter().find(|name| used.iter().flatten().any(|used| used == *name)) else { continue };
-        match ty {
-            Type::Reference(reference) if !reference.lifetime.as_ref().is_some_and(|l| l.ident == "static") => {
+        match &**ty {
+            Type::Reference(reference) if reference.lifetime.as_ref().is_none_or(|l| l.ident != "static") => {
                 let owned = match &*reference.elem {
                     Type::Path(path) if path.path.is_ident("str") => "String".into(),
                     Type::Slice(slice) => format!("Vec<{}>", compact(&slice.elem)),
@@ -70,26 +70,27 @@ fn is_bare_function(ty: &syn::TypeImplTrait) -> bool {
 
 /// A plain statement that changes what an earlier closure sees, although it is executed before it.
 fn order(function: &Function, used: &[Vec<Ident>], diagnostics: &Diagnostics) {
-    let mut mutable: HashMap<String, ()> = HashMap::new();
+    let mut mutable: HashSet<String> = HashSet::new();
     for (at, statement) in function.statements.iter().enumerate() {
         let Statement::Plain(stmt) = statement else { continue };
         let used_before = |name: &Ident| used[..at].iter().flatten().any(|used| used == name);
         if let Stmt::Local(local) = stmt {
             for name in scan::pattern_names(&local.pat).iter().filter(|name| used_before(name)) {
-                let mistake = Mistake::at(name.span(), format!("`{name}` is declared again after a closure has used it"))
-                    .reason("plain statements are executed first, so the closure would see this value")
-                    .help("give it a name of its own");
+                let mistake =
+                    Mistake::at(name.span(), format!("`{name}` is declared again after a closure has used it"))
+                        .reason("plain statements are executed first, so the closure would see this value")
+                        .help("give it a name of its own");
                 diagnostics.add(mistake);
             }
         }
-        let changed = scan::mentions(stmt).into_iter().filter(|name| mutable.contains_key(&name.to_string()));
+        let changed = scan::mentions(stmt).into_iter().filter(|name| mutable.contains(&name.to_string()));
         for name in changed.filter(|name| used_before(name)) {
             let mistake = Mistake::at(name.span(), format!("`{name}` may change here, after a closure has used it"))
                 .reason("plain statements are executed first, so the closure would see the change")
                 .help("move this statement before the operators that use it");
             diagnostics.add(mistake);
         }
-        mutable.extend(mutable_names(stmt).into_iter().map(|name| (name, ())));
+        mutable.extend(mutable_names(stmt));
     }
 }
 

@@ -176,8 +176,11 @@ impl Emitter<'_> {
     /// Tells the runtime that a handle has several readers, whose records must be `Clone`.
     fn shared(&self, node: NodeId) -> TokenStream {
         let stages = self.program.stages.iter().filter(|stage| stage.input == node).count();
-        let (fused, others): (Vec<_>, Vec<_>) =
-            self.topology.consumers(node).map(|(consumer, _)| self.topology.node(consumer)).partition(|node| is_fed(node));
+        let (fused, others): (Vec<_>, Vec<_>) = self
+            .topology
+            .consumers(node)
+            .map(|(consumer, _)| self.topology.node(consumer))
+            .partition(|node| is_fed(node));
         let results = self.topology.results.iter().filter(|result| **result == node).count();
         if stages + others.len() + results < 2 {
             return TokenStream::new();
@@ -185,7 +188,7 @@ impl Emitter<'_> {
         // The place to show is where the second reader stands.
         let mut readers: Vec<Span> = fused.iter().take(stages).chain(&others).map(|node| node.span).collect();
         readers.push(self.topology.node(node).span);
-        let (handle, span) = (self.handle(node), hygiene::at(readers[1]));
+        let (handle, span) = (self.handle(node), hygiene::at(readers.get(1).copied().unwrap_or(readers[0])));
         quote_spanned!(span=> ::streamflow::__private::shared(&#handle);)
     }
 
@@ -330,7 +333,8 @@ fn captures(names: impl IntoIterator<Item = Ident>, plain: &PlainNames) -> Token
     let wanted = names.into_iter().filter(|name| plain.contains(name) && seen.insert(name.to_string()));
     let copies = wanted.map(|name| {
         let span = hygiene::at(name.span());
-        quote_spanned!(span=> let #name = ::streamflow::__private::capture(&#name);)
+        // A nested variable of the same name may be all that the closure meant.
+        quote_spanned!(span=> #[allow(unused_variables)] let #name = ::streamflow::__private::capture(&#name);)
     });
     copies.collect()
 }

@@ -2,13 +2,14 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
+use syn::spanned::Spanned;
 use syn::{Expr, Stmt};
 
 use super::site::{self, Site};
 use super::{Emitter, captures};
 use crate::closure::Entry;
 use crate::hygiene;
-use crate::lower::{Branch, SinkKind, Stage, names_used};
+use crate::lower::{self, Branch, SinkKind, Stage, names_used};
 use crate::model::{Applied, Argument, NodeId};
 use crate::ops::Kind;
 
@@ -22,7 +23,20 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
     let body = Loop { emitter, partitions: Vec::new() }.partition(&stage.branches, span);
     let [part, out] = ["part", "out"].map(|name| hygiene::local(name, span));
     quote_spanned! {span=>
-        #[allow(unused_braces, unused_parens, unused_labels, unused_variables, clippy::all)]
+        #[allow(
+            unused_braces,
+            unused_parens,
+            for_loops_over_fallibles,
+            clippy::blocks_in_conditions,
+            clippy::let_and_return,
+            clippy::let_unit_value,
+            clippy::manual_flatten,
+            clippy::needless_borrow,
+            clippy::redundant_locals,
+            clippy::unit_arg,
+            clippy::useless_conversion,
+            clippy::explicit_counter_loop
+        )]
         ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), {
             #captures
             move |#part, #out| { #body }
@@ -106,7 +120,8 @@ impl<'a> Loop<'a> {
     /// An operator on a whole partition, whose records are `records`.
     fn whole(&mut self, node: NodeId, entry: Entry, branches: &'a [Branch], records: TokenStream) -> TokenStream {
         let Kind::Partition(emit) = self.applied(node).operator.kind else { unreachable!("checked by the caller") };
-        let inner = self.consumers(branches, Record::default());
+        let consumers = self.consumers(branches, Record::default());
+        let inner = self.declared(node, Record::default(), consumers);
         let site = self.site(node, entry, inner, records);
         let code = emit(&site);
         self.buffered(code)
@@ -132,9 +147,14 @@ impl<'a> Loop<'a> {
 
     /// All that happens to one record.
     fn consumers(&mut self, branches: &'a [Branch], record: Record) -> TokenStream {
+        // Sinks that only look come first, so that no record is copied for their sake.
+        let (looking, taking): (Vec<_>, Vec<_>) = branches.iter().partition(|branch| match branch {
+            Branch::Push { sink, .. } => self.looks_only(*sink),
+            Branch::Operator { .. } => false,
+        });
         let last = branches.len().saturating_sub(1);
         let mut code = TokenStream::new();
-        for (index, branch) in branches.iter().enumerate() {
+        for (index, branch) in looking.into_iter().chain(taking).enumerate() {
             let branch = self.branch(branch, Record { shared: record.shared || index < last, ..record });
             code.extend(match branches.len() {
                 1 => branch,
@@ -151,16 +171,38 @@ impl<'a> Loop<'a> {
                 let applied = self.applied(*node);
                 let narrow = match &applied.operator.kind {
                     Kind::Union => return self.consumers(branches, record),
-                    Kind::Partition(_) => return self.to_buffer(*node, *entry, branches, record),
+                    Kind::Partition(_) => return self.fill_buffer(*node, *entry, branches, record),
                     Kind::Narrow(narrow) => narrow,
                     Kind::Wide { with_table: Some(narrow), .. } => narrow,
                     _ => unreachable!("only fused operators stand in a stage"),
                 };
                 let behind = if narrow.by_reference { record } else { Record { shared: false, parts: parts(applied) } };
-                let inner = self.consumers(branches, behind);
+                let consumers = self.consumers(branches, behind);
+                let inner = self.declared(*node, behind, consumers);
                 let code = (narrow.emit)(&self.site(*node, *entry, inner, TokenStream::new()));
                 self.forked(applied, record.shared && !narrow.by_reference, code)
             }
+        }
+    }
+
+    /// `code`, behind a check that the record is of the type that the user declared for the stream.
+    ///
+    /// A stream with a sink is checked there; here the record stays in the loop, so the check is never executed.
+    fn declared(&self, node: NodeId, record: Record, code: TokenStream) -> TokenStream {
+        let collected = self.emitter.program.sinks.iter().any(|sink| sink.node == node);
+        match &self.emitter.topology.node(node).record {
+            Some(declared) if !collected && !lower::is_view(declared) => {
+                let span = hygiene::at(declared.span());
+                let lifted = site::lift_record(&hygiene::local("x", span), record.parts, span);
+                quote_spanned! {span=>
+                    if false {
+                        let _: #declared = ::streamflow::__private::Lifted::own(#lifted);
+                        return;
+                    }
+                    #code
+                }
+            }
+            _ => code,
         }
     }
 
@@ -180,7 +222,7 @@ impl<'a> Loop<'a> {
         quote_spanned!(span=> let #x = #fork; #code)
     }
 
-    fn to_buffer(&mut self, node: NodeId, entry: Entry, branches: &'a [Branch], record: Record) -> TokenStream {
+    fn fill_buffer(&mut self, node: NodeId, entry: Entry, branches: &'a [Branch], record: Record) -> TokenStream {
         let applied = self.applied(node);
         let span = hygiene::at(applied.name.span());
         let number = self.emitter.next_buffer();
@@ -192,7 +234,18 @@ impl<'a> Loop<'a> {
         self.forked(applied, record.shared, push)
     }
 
+    /// Whether a sink looks at records without keeping them.
+    fn looks_only(&self, sink: usize) -> bool {
+        let sink = &self.emitter.program.sinks[sink];
+        match (&sink.kind, &self.applied(sink.node).operator.kind) {
+            (SinkKind::CollectViews(_), _) => true,
+            (SinkKind::Shuffle { .. }, Kind::Wide { by_reference, .. }) => *by_reference,
+            _ => false,
+        }
+    }
+
     fn push(&self, sink: usize, output: usize, record: Record) -> TokenStream {
+        let looks_only = self.looks_only(sink);
         let sink = &self.emitter.program.sinks[sink];
         let applied = self.applied(sink.node);
         let span = hygiene::at(applied.name.span());
@@ -200,13 +253,13 @@ impl<'a> Loop<'a> {
         let output = syn::Index { index: u32::try_from(output).expect("at most 16 outputs"), span };
         let (enter, leave) = site::guard(self.emitter.program.index_of(sink.node), span);
         let code = match &sink.kind {
-            SinkKind::CollectViews(_) => return quote_spanned!(span=> #enter #out.#output.push(&#x); #leave),
+            _ if looks_only => return quote_spanned!(span=> #enter #out.#output.push(&#x); #leave),
             SinkKind::Shuffle { .. } if applied.operator.keyed => {
                 let (key, value, split) = site::pair(applied);
                 let [key, value] = [key, value].map(|part| site::lift(&quote_spanned!(span=> #part), span));
                 quote_spanned!(span=> #split #enter #out.#output.push(#key, #value); #leave)
             }
-            SinkKind::Shuffle { .. } | SinkKind::Collect => {
+            _ => {
                 let lifted = site::lift_record(&x, record.parts, span);
                 quote_spanned!(span=> #enter #out.#output.push(#lifted); #leave)
             }

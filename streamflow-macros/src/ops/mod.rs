@@ -38,8 +38,8 @@ pub(crate) enum Kind {
     /// Nothing: the operators behind it are fused into each branch.
     Union,
     /// A shuffle: a sink of the stages before it, the head of a stage behind it. With a static table in the place of
-    /// its second stream it is narrow.
-    Wide { inputs: usize, with_table: Option<Narrow> },
+    /// its second stream it is narrow. `by_reference`: it only looks at records, which need not be owned then.
+    Wide { inputs: usize, by_reference: bool, with_table: Option<Narrow> },
     /// A method of the stream's handle that yields another handle.
     Transform,
     /// A method of the stream's handle that ends the chain.
@@ -72,6 +72,7 @@ pub(crate) enum Takes {
     /// A value that may be left out; then this expression stands for it.
     OptionalValue(&'static str),
     /// A length of time.
+    #[expect(dead_code, reason = "windows, which take durations, are not in the table yet")]
     Duration,
     /// The number of partitions of the result, which may be left out.
     Partitions,

@@ -23,7 +23,7 @@ pub(super) fn statements(block: &Block, known: &mut Names, diagnostics: &Diagnos
                     Value::Plain => Statement::Plain(stmt.clone()),
                 }
             }
-            Stmt::Macro(call) => match known.streams_in(&call.mac.tokens) {
+            Stmt::Macro(call) => match known.streams_in(&call.mac) {
                 streams if streams.is_empty() => Statement::Plain(stmt.clone()),
                 streams => {
                     diagnostics.add(chain::in_macro(&streams[0]));

@@ -6,11 +6,12 @@
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 use syn::{Expr, ExprCall, ExprMethodCall, Ident, Token};
 
 use super::{Argument, Call, Names, Step, StreamExpr};
 use crate::diagnostics::{Diagnostics, Mistake};
-use crate::scan::{self, bound_names};
+use crate::scan::bound_names;
 
 /// What an expression is.
 pub(super) enum Value {
@@ -31,7 +32,7 @@ pub(super) fn value(expr: &Expr, known: &Names, diagnostics: &Diagnostics) -> Va
         Expr::Call(call) => function_call(call, known, diagnostics),
         Expr::Tuple(tuple) => tuple_of_streams(tuple, known, diagnostics),
         Expr::Return(ret) => {
-            let streams = streams_of(expr, known);
+            let streams = streams_of([expr], known);
             if streams.is_empty() {
                 return Value::Plain;
             }
@@ -42,7 +43,7 @@ pub(super) fn value(expr: &Expr, known: &Names, diagnostics: &Diagnostics) -> Va
             Value::Stream(StreamExpr::Refused(streams))
         }
         other => {
-            let streams = streams_of(other, known);
+            let streams = streams_of([other], known);
             let Some(first) = streams.first() else { return Value::Plain };
             diagnostics.add(misplaced(other, first));
             Value::Stream(StreamExpr::Refused(streams))
@@ -54,11 +55,12 @@ fn method(call: &ExprMethodCall, known: &Names, diagnostics: &Diagnostics) -> Va
     let receiver = match value(&call.receiver, known, diagnostics) {
         Value::Stream(receiver) => receiver,
         Value::Plain => {
-            let streams = known.streams_in(&call.args);
+            let streams = streams_of(&call.args, known);
             let Some(first) = streams.first() else { return Value::Plain };
-            let mistake = Mistake::at(first.span(), format!("the stream `{first}` is an argument of `{}`", call.method))
-                .reason("this method is called on a plain value, so the stream would leave the topology")
-                .help("start the chain at a stream, or call a `#[stream]` function");
+            let mistake =
+                Mistake::at(first.span(), format!("the stream `{first}` is an argument of `{}`", call.method))
+                    .reason("this method is called on a plain value, so the stream would leave the topology")
+                    .help("start the chain at a stream, or call a `#[stream]` function");
             diagnostics.add(mistake);
             return Value::Stream(StreamExpr::Refused(streams));
         }
@@ -73,7 +75,7 @@ fn method(call: &ExprMethodCall, known: &Names, diagnostics: &Diagnostics) -> Va
 }
 
 fn function_call(call: &ExprCall, known: &Names, diagnostics: &Diagnostics) -> Value {
-    let streams = known.streams_in(call);
+    let streams = streams_of(call.args.iter().chain([&*call.func]), known);
     if streams.is_empty() {
         return Value::Plain;
     }
@@ -93,7 +95,7 @@ fn function_call(call: &ExprCall, known: &Names, diagnostics: &Diagnostics) -> V
 }
 
 fn tuple_of_streams(tuple: &syn::ExprTuple, known: &Names, diagnostics: &Diagnostics) -> Value {
-    let streams = known.streams_in(tuple);
+    let streams = streams_of(&tuple.elems, known);
     if streams.is_empty() {
         return Value::Plain;
     }
@@ -116,7 +118,7 @@ fn arguments(args: &Punctuated<Expr, Token![,]>, known: &Names, diagnostics: &Di
 fn argument(arg: &Expr, known: &Names, diagnostics: &Diagnostics) -> Argument {
     match arg {
         Expr::Closure(closure) => {
-            if let Some(stream) = streams_of(arg, known).first() {
+            if let Some(stream) = streams_of([arg], known).first() {
                 diagnostics.add(in_closure(stream));
             }
             Argument::Closure(closure.clone())
@@ -141,13 +143,13 @@ fn argument(arg: &Expr, known: &Names, diagnostics: &Diagnostics) -> Argument {
     }
 }
 
-/// The streams that `expr` mentions, other than as names of its own variables.
-fn streams_of(expr: &Expr, known: &Names) -> Vec<Ident> {
-    let own = match expr {
-        Expr::Closure(_) => bound_names(|bound| syn::visit::Visit::visit_expr(bound, expr)),
-        _ => Vec::new(),
+/// The streams that expressions mention, other than as names of variables of their own.
+fn streams_of<'a>(exprs: impl IntoIterator<Item = &'a Expr>, known: &Names) -> Vec<Ident> {
+    let in_one = |expr: &Expr| {
+        let own = bound_names(|bound| bound.visit_expr(expr));
+        known.streams_in(expr).into_iter().filter(move |name| !own.contains(name)).collect::<Vec<_>>()
     };
-    scan::mentions(expr).into_iter().filter(|name| known.is_stream(name) && !own.contains(name)).collect()
+    exprs.into_iter().flat_map(in_one).collect()
 }
 
 /// The message for a stream in a place that is not a chain.

@@ -49,10 +49,11 @@ impl Literal {
             Lit::Int(number) => {
                 let suffix = number.suffix();
                 if let Some((_, unit)) = UNITS.iter().find(|(name, _)| *name == suffix) {
-                    return Some(number.base10_parse::<u64>().map(|count| Literal {
-                        nanos: u128::from(count) * unit,
-                        span: number.span(),
-                    }));
+                    return Some(
+                        number
+                            .base10_parse::<u64>()
+                            .map(|count| Literal { nanos: u128::from(count) * unit, span: number.span() }),
+                    );
                 }
                 let (_, unit) = NEAR_MISSES.iter().find(|(name, _)| *name == suffix)?;
                 let mistake = Mistake::at(number.span(), format!("`{suffix}` is no unit of time"))

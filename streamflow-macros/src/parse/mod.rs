@@ -27,13 +27,16 @@ pub(crate) struct Function {
 
 pub(crate) enum Parameter {
     Stream { name: Ident },
-    Plain { names: Vec<Ident>, ty: Type },
+    Plain { names: Vec<Ident>, ty: Box<Type> },
 }
 
 pub(crate) enum Statement {
     /// Touches no stream: runs once, when the topology is built.
     Plain(Stmt),
-    Stream { binding: Binding, value: StreamExpr },
+    Stream {
+        binding: Binding,
+        value: StreamExpr,
+    },
 }
 
 /// What becomes of the stream of a statement.

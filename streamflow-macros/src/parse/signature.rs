@@ -42,7 +42,7 @@ fn parameter(typed: &PatType, diagnostics: &Diagnostics) -> Option<Parameter> {
             .help("take each stream as a parameter of type `DStream<..>`");
         diagnostics.add(mistake);
     }
-    Some(Parameter::Plain { names: scan::pattern_names(&typed.pat), ty: (*typed.ty).clone() })
+    Some(Parameter::Plain { names: scan::pattern_names(&typed.pat), ty: typed.ty.clone() })
 }
 
 /// The record types of the streams that the function returns.
