@@ -90,7 +90,7 @@ impl<T: Send + Sync + 'static> Record for T {
     }
 
     fn views(held: &mut Rows<T>) -> impl Iterator<Item = T> {
-        held
+        held.drain()
     }
 
     fn peek(block: &Vec<T>, index: usize) -> &T {

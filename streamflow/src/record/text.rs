@@ -83,7 +83,12 @@ impl TextBlock {
     /// The records, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.spans.iter().map(|span| &self.text[span.range()])
+        self.spans.iter().map(|span| {
+            debug_assert!(self.text.get(span.range()).is_some());
+            // SAFETY: every span was made where its record was found in, or added to, `text`, of which nothing is ever
+            // removed; so it lies within the text and ends at boundaries of characters.
+            unsafe { self.text.get_unchecked(span.range()) }
+        })
     }
 
     /// Record number `index`.
