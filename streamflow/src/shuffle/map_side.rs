@@ -2,6 +2,7 @@
 
 use super::table::{Row, Table};
 use super::{KeyHasher, partition_of};
+use crate::record::kept::Kept;
 use crate::record::own::{Lifted, LiftedKey};
 
 /// How the values of a key become one accumulator.
@@ -23,7 +24,7 @@ pub trait Aggregator: Send + Sync + 'static {
 }
 
 /// What one task wrote for one target partition: combined rows, and rows that were let through.
-pub(crate) struct Bucket<K, A> {
+pub(crate) struct Bucket<K: 'static, A> {
     pub(crate) table: Table<K, A>,
     pub(crate) rows: Vec<Row<K, A>>,
 }
@@ -38,7 +39,7 @@ impl<K, A> Bucket<K, A> {
 const TRIAL: usize = 1 << 15;
 
 /// Combines the values of a key as they come.
-pub struct CombineWriter<K, G: Aggregator> {
+pub struct CombineWriter<K: 'static, G: Aggregator> {
     aggregator: std::sync::Arc<G>,
     hasher: KeyHasher,
     buckets: Vec<Bucket<K, G::Acc>>,
@@ -78,7 +79,7 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
         let bucket = &mut self.buckets[partition];
         let aggregator = &*self.aggregator;
         if let Mode::Through = self.mode {
-            bucket.rows.push(Row { hash, key: key.own(), acc: aggregator.create(value.own()) });
+            bucket.rows.push(Row { hash, key: Kept::lifted(key), acc: aggregator.create(value.own()) });
             return;
         }
         bucket.table.upsert(
@@ -105,7 +106,7 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
 }
 
 /// Sorts keyed records into buckets without combining them.
-pub struct ScatterWriter<K, V> {
+pub struct ScatterWriter<K: 'static, V> {
     hasher: KeyHasher,
     buckets: Vec<Vec<Row<K, V>>>,
 }
@@ -128,6 +129,6 @@ impl<K, V> ScatterWriter<K, V> {
     {
         let hash = self.hasher.hash(&key);
         let partition = partition_of(hash, self.buckets.len());
-        self.buckets[partition].push(Row { hash, key: key.own(), acc: value.own() });
+        self.buckets[partition].push(Row { hash, key: Kept::lifted(key), acc: value.own() });
     }
 }

@@ -55,7 +55,7 @@ where
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<R> {
         let at = At(self.operator);
         let table = merge_buckets(&*self.aggregator, buckets);
-        let records = table.into_rows().map(|row| (self.record)(row.key, row.acc)).collect();
+        let records = table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect();
         std::mem::forget(at);
         records
     }
@@ -70,12 +70,12 @@ fn merge_buckets<K: Hash + Eq, G: Aggregator>(aggregator: &G, buckets: Vec<Bucke
         } else {
             all.reserve(table.len().saturating_sub(all.len()));
             for row in table.into_rows() {
-                all.merge(row, |left, right| aggregator.merge(left, right));
+                all.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
             }
         }
         all.reserve(rows.len() / 2);
         for row in rows {
-            all.merge(row, |left, right| aggregator.merge(left, right));
+            all.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
         }
     }
     all
@@ -85,10 +85,8 @@ fn merge_buckets<K: Hash + Eq, G: Aggregator>(aggregator: &G, buckets: Vec<Bucke
 pub(crate) fn group<K: Hash + Eq, V>(buckets: Vec<Vec<Row<K, V>>>) -> Table<K, Vec<V>> {
     let mut groups = Table::new();
     for row in buckets.into_iter().flatten() {
-        groups.upsert(
-            row.hash,
-            crate::record::own::Id(row.key),
-            row.acc,
+        groups.merge(
+            row,
             |value| vec![value],
             |mut values: Vec<V>, value| {
                 values.push(value);

@@ -275,9 +275,9 @@ impl Aggregator for Once {
 }
 
 /// A writer for operators whose key is the record.
-pub struct ValueWriter<K, G: Aggregator>(CombineWriter<K, G>);
+pub struct ValueWriter<K: 'static, G: Aggregator>(CombineWriter<K, G>);
 
-impl<K, G: Aggregator<Value = ()>> ValueWriter<K, G> {
+impl<K: 'static, G: Aggregator<Value = ()>> ValueWriter<K, G> {
     /// Adds a record.
     #[inline]
     pub fn push<Q: LiftedKey<Owned = K>>(&mut self, record: Q) {
