@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::map_side::{Aggregator, Bucket};
+use super::map_side::{Aggregator, Bucket, pieces};
 use super::table::{Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::run::At;
@@ -24,6 +24,8 @@ pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B
 pub(crate) struct MergeCombined<K, G, F> {
     pub(crate) aggregator: Arc<G>,
     pub(crate) operator: &'static Operator,
+    /// Partitions of the shuffle.
+    pub(crate) partitions: usize,
     /// Makes a record of a key and its accumulator.
     pub(crate) record: F,
     pub(crate) key: std::marker::PhantomData<fn() -> K>,
@@ -36,7 +38,8 @@ where
     F: Fn(K, G::Acc) -> R + Send + Sync + 'static,
     R: Send + Sync + 'static,
 {
-    pub(crate) fn merged(self, written: Vec<Vec<Bucket<K, G::Acc>>>, partitions: usize) -> Merged<Self> {
+    pub(crate) fn merged(self, written: Vec<Vec<Bucket<K, G::Acc>>>) -> Merged<Self> {
+        let partitions = self.partitions;
         let weight = written.iter().flatten().map(Bucket::len).sum();
         Merged::new(Arc::new(self), transpose(written, partitions), weight)
     }
@@ -54,31 +57,62 @@ where
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<R> {
         let at = At(self.operator);
-        let table = merge_buckets(&*self.aggregator, buckets);
-        let records = table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect();
+        let mut records = Vec::new();
+        if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
+            self.merge_tables(buckets, &mut records);
+        } else {
+            self.merge_pieces(buckets, &mut records);
+        }
         std::mem::forget(at);
         records
     }
 }
 
-/// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
-fn merge_buckets<K: Hash + Eq, G: Aggregator>(aggregator: &G, buckets: Vec<Bucket<K, G::Acc>>) -> Table<K, G::Acc> {
-    let mut all = Table::new();
-    for (index, Bucket { table, rows }) in buckets.into_iter().enumerate() {
-        if index == 0 {
-            all = table;
-        } else {
-            all.reserve(table.len().saturating_sub(all.len()));
-            for row in table.into_rows() {
-                all.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
+impl<K, G, F, R> MergeCombined<K, G, F>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    G: Aggregator,
+    F: Fn(K, G::Acc) -> R,
+{
+    /// Merges tables: the first is kept and the others go into it, so values meet in the order of the tasks.
+    fn merge_tables(&self, buckets: Vec<Bucket<K, G::Acc>>, records: &mut Vec<R>) {
+        let mut all = Table::new();
+        for bucket in buckets {
+            let Bucket::Combined(table) = bucket else { unreachable!("the caller has looked") };
+            if all.len() == 0 {
+                all = table;
+                continue;
             }
+            all.reserve(table.len().saturating_sub(all.len()));
+            self.merge_rows(table.into_rows(), &mut all);
         }
-        all.reserve(rows.len() / 2);
-        for row in rows {
-            all.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
+        records.extend(all.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)));
+    }
+
+    /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
+    /// all, of a task with few records, is cut like the others.
+    fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>, records: &mut Vec<R>) {
+        let mut buckets: Vec<_> =
+            buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
+        let count = pieces(self.partitions);
+        let mut table = Table::new();
+        for piece in 0..count {
+            for bucket in &mut buckets {
+                self.merge_rows(bucket.next().expect("all buckets have as many pieces").into_iter(), &mut table);
+            }
+            if piece == 0 {
+                // Hashes spread evenly, so the other pieces have about as many keys.
+                records.reserve(table.len() * (count + count / 16));
+            }
+            records.extend(table.drain().map(|row| (self.record)(row.key.into_key(), row.acc)));
         }
     }
-    all
+
+    fn merge_rows(&self, rows: impl Iterator<Item = Row<K, G::Acc>>, into: &mut Table<K, G::Acc>) {
+        for row in rows {
+            into.merge(row, |acc| acc, |left, right| self.aggregator.merge(left, right));
+        }
+    }
 }
 
 /// Groups the values of each key, in the order of the tasks and of the records in them.

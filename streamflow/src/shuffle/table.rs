@@ -84,6 +84,11 @@ impl<K, A> Table<K, A> {
         self.0.find_mut(hash, |row| row.hash == hash && row.key.same(key)).map(|row| &mut row.acc)
     }
 
+    /// Takes all rows out, and keeps the room that they had.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Row<K, A>> {
+        self.0.drain()
+    }
+
     /// The rows, in the order of the table.
     pub(crate) fn into_rows(self) -> impl ExactSizeIterator<Item = Row<K, A>> {
         self.0.into_iter()
