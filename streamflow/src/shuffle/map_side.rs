@@ -1,5 +1,6 @@
 //! The map side of a shuffle: writers, which sort records into buckets.
 
+use super::chunks::Chunks;
 use super::table::{Row, Table};
 use super::{KeyHasher, partition_of};
 use crate::record::kept::Kept;
@@ -28,26 +29,24 @@ pub(crate) enum Bucket<K: 'static, A> {
     /// One row for each key.
     Combined(Table<K, A>),
     /// Rows in the order in which they came, cut into [`pieces`] by their hash.
-    Through(Vec<Vec<Row<K, A>>>),
+    Through(Vec<Chunks<Row<K, A>>>),
 }
 
 impl<K, A> Bucket<K, A> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Combined(table) => table.len(),
-            Self::Through(pieces) => pieces.iter().map(Vec::len).sum(),
+            Self::Through(pieces) => pieces.iter().map(Chunks::len).sum(),
         }
     }
 
     /// The rows in pieces; `partitions` is the number of partitions of the shuffle.
-    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Vec<Row<K, A>>> {
+    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Row<K, A>>> {
         match self {
             Self::Through(pieces) => pieces,
             Self::Combined(table) => {
                 let count = pieces(partitions);
-                let expected = table.len() / count;
-                let piece = || Vec::with_capacity(expected + expected / 4);
-                let mut cut: Vec<Vec<Row<K, A>>> = std::iter::repeat_with(piece).take(count).collect();
+                let mut cut: Vec<_> = std::iter::repeat_with(Chunks::new).take(count).collect();
                 for row in table.into_rows() {
                     cut[partition_of(row.hash, partitions * count) % count].push(row);
                 }
@@ -80,7 +79,7 @@ enum Mode<K: 'static, A> {
     /// yet whether that pays.
     Combine { tables: Vec<Table<K, A>>, trial: usize },
     /// It lets records through, to the pieces of all partitions: the keys are nearly all distinct.
-    Through { pieces: Vec<Vec<Row<K, A>>> },
+    Through { pieces: Vec<Chunks<Row<K, A>>> },
 }
 
 impl<K, G: Aggregator> CombineWriter<K, G> {

@@ -98,7 +98,8 @@ where
         let mut table = Table::new();
         for piece in 0..count {
             for bucket in &mut buckets {
-                self.merge_rows(bucket.next().expect("all buckets have as many pieces").into_iter(), &mut table);
+                let rows = bucket.next().expect("all buckets have as many pieces");
+                rows.into_chunks().for_each(|chunk| self.merge_rows(chunk.into_iter(), &mut table));
             }
             if piece == 0 {
                 // Hashes spread evenly, so the other pieces have about as many keys.
