@@ -1,11 +1,13 @@
 //! Batch mode: the same topology over data that is there, without threads of a context and without time.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{Executor, LocalExecutor};
+use crate::plan::explain::Explanation;
 use crate::record::text::cut;
 use crate::record::{Fork, Record, TextBlock};
 use crate::run::{Engine, Run};
@@ -123,6 +125,12 @@ impl BatchContext {
         self.add::<T>("records", partitions.into_iter().collect())
     }
 
+    /// The topology as it is declared: its stages with their fused operators, inputs and outputs.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        self.topology.inspect(Explanation::of)
+    }
+
     /// Runs all outputs, and returns the records of `stream`.
     ///
     /// # Errors
@@ -152,8 +160,14 @@ impl BatchContext {
         if self.topology.is_frozen() {
             return Err(Error::illegal_state("a batch context runs once; make another one for more data"));
         }
-        let graph = self.topology.freeze()?;
-        let engine = Engine { exec: Arc::clone(&self.exec), parallelism: self.parallelism, max_task_failures: 1, graph };
+        let graph = self.topology.freeze(Duration::ZERO)?;
+        let engine = Engine {
+            exec: Arc::clone(&self.exec),
+            parallelism: self.parallelism,
+            max_task_failures: 1,
+            grid: None,
+            graph,
+        };
         let run = Run::new(&engine, BatchTime::default(), false);
         for input in lock(&self.inputs).drain(..) {
             input.provide(&run);

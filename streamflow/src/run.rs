@@ -11,14 +11,16 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::plan::Operator;
 use crate::record::Record;
+use crate::stage::window::WindowStep;
 use crate::time::{BatchTime, lock};
-use crate::topology::{AnyDataset, Graph, NodeId, StageId};
+use crate::topology::{AnyDataset, Graph, Node, NodeId, StageId};
 
 /// What every batch of a program has in common.
 pub(crate) struct Engine {
@@ -26,6 +28,17 @@ pub(crate) struct Engine {
     pub(crate) exec: Arc<dyn Executor>,
     pub(crate) parallelism: usize,
     pub(crate) max_task_failures: usize,
+    /// The grid of batch times; nothing in batch mode.
+    pub(crate) grid: Option<Grid>,
+}
+
+/// The grid of batch times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    /// One interval before the first batch.
+    pub(crate) zero: BatchTime,
+    /// The batch interval.
+    pub(crate) interval: Duration,
 }
 
 /// What a task knows of its place.
@@ -77,6 +90,61 @@ impl<'e> Run<'e> {
         self.engine.parallelism
     }
 
+    /// One interval before the first batch; the time of the batch itself in batch mode.
+    pub(crate) fn zero(&self) -> BatchTime {
+        self.engine.grid.map_or(self.time, |grid| grid.zero)
+    }
+
+    /// Sees that a node's data set of this batch is made.
+    pub(crate) fn await_node(&self, node: NodeId) -> Result<()> {
+        self.ensure(node);
+        match &*self.nodes[node.0].borrow() {
+            Some(Err(error)) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a node with this slide yields a data set in this batch.
+    fn is_due(&self, slide: Duration) -> bool {
+        let Some(grid) = self.engine.grid else { return true };
+        slide.is_zero() || self.time.since(grid.zero).as_millis().is_multiple_of(slide.as_millis())
+    }
+
+    /// Whether a node yields a data set in this batch.
+    pub(crate) fn yields(&self, node: NodeId) -> bool {
+        self.is_due(self.engine.graph.nodes[node.0].slide)
+    }
+
+    /// This batch as the window or state of `node` sees it. In batch mode the one batch is the whole window.
+    pub(crate) fn window_step(&self, node: NodeId) -> WindowStep {
+        let node = &self.engine.graph.nodes[node.0];
+        let Some(grid) = self.engine.grid else {
+            return WindowStep { time: self.time, since_zero: 1, parent_slide: 1, length: 1, slide: 1 };
+        };
+        let length = node.window.map_or(node.slide, |window| window.length);
+        WindowStep {
+            time: self.time,
+            since_zero: self.time.since(grid.zero).as_millis() as u64,
+            parent_slide: node.parent_slide.as_millis() as u64,
+            length: length.as_millis() as u64,
+            slide: node.slide.as_millis() as u64,
+        }
+    }
+
+    /// Shows this batch to the windows and state whose parents have data, whether or not an output asks for them.
+    ///
+    /// # Errors
+    /// The first of theirs; all of them are shown the batch. Outputs that need them find their errors too.
+    pub(crate) fn advance_stateful(&self) -> Result<()> {
+        let mut first = Ok(());
+        for (index, node) in self.engine.graph.nodes.iter().enumerate() {
+            if node.stateful && self.is_due(node.parent_slide) {
+                first = first.and(self.await_node(NodeId(index)));
+            }
+        }
+        first
+    }
+
     /// Sets the blocks of an input.
     pub(crate) fn provide<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) {
         *self.nodes[node.0].borrow_mut() = Some(Ok(self.blocks::<T>(node, blocks)));
@@ -89,16 +157,31 @@ impl<'e> Run<'e> {
 
     /// Blocks as the data set of `node`.
     pub(crate) fn blocks<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) -> AnyDataset {
+        self.shared_blocks::<T>(node, blocks, None)
+    }
+
+    /// Blocks that other data sets may hold too as the data set of `node`; `cloner` is how those clone their records.
+    pub(crate) fn shared_blocks<T: Record + ?Sized>(
+        &self,
+        node: NodeId,
+        blocks: Vec<Arc<T::Block>>,
+        cloner: Option<T::Cloner>,
+    ) -> AnyDataset {
         let info = &self.engine.graph.nodes[node.0];
-        let cloner = info.cloner::<T>();
+        let cloner = info.cloner::<T>().or(cloner);
         // Records that cannot be cloned are given to their only reader; a failed task then makes them again.
         let retained = self.engine.max_task_failures > 1 && (cloner.is_some() || size_of::<T::Cloner>() == 0);
         let blocks: Arc<dyn Dataset<T>> = Arc::new(Blocks::<T>::new(blocks, info.consumers, cloner, retained));
         Box::new(blocks)
     }
 
-    /// A shuffle as the data set of `node`: read in place by a single consumer, merged once for several.
-    pub(crate) fn shuffled<T: Send + Sync + 'static>(
+    /// How many stages, nodes and outputs read a node.
+    pub(crate) fn consumers(&self, node: NodeId) -> usize {
+        self.engine.graph.nodes[node.0].consumers
+    }
+
+    /// A shuffle or a union as the data set of `node`: read in place by a single consumer, merged once for several.
+    pub(crate) fn shuffled<T: Record + ?Sized>(
         &self,
         node: NodeId,
         data: impl Dataset<T> + 'static,
@@ -108,21 +191,25 @@ impl<'e> Run<'e> {
             return Ok(Box::new(data));
         }
         let blocks = self.tasks(data.partitions(), data.weight(), &|task| data.read(task.partition))?;
-        Ok(self.blocks::<T>(node, blocks))
+        Ok(self.shared_blocks::<T>(node, blocks, data.cloner()))
     }
 
     /// The data set of a node, made now if it was not yet.
     pub(crate) fn dataset<T: Record + ?Sized>(&self, node: NodeId) -> Result<Arc<dyn Dataset<T>>> {
-        if self.nodes[node.0].borrow().is_none() {
-            let made = self.make(node);
-            *self.nodes[node.0].borrow_mut() = Some(made);
-        }
+        self.ensure(node);
         match &*self.nodes[node.0].borrow() {
             Some(Ok(data)) => Ok(Arc::clone(
                 data.downcast_ref::<Arc<dyn Dataset<T>>>().expect("a handle has the record type of its node"),
             )),
             Some(Err(error)) => Err(error.clone()),
             None => unreachable!("it was made above"),
+        }
+    }
+
+    fn ensure(&self, node: NodeId) {
+        if self.nodes[node.0].borrow().is_none() {
+            let made = self.make(node);
+            *self.nodes[node.0].borrow_mut() = Some(made);
         }
     }
 
@@ -151,11 +238,29 @@ impl<'e> Run<'e> {
         if used.replayable() {
             return Ok(used);
         }
-        for stage in &self.engine.graph.nodes[node.0].writers {
+        self.forget(node);
+        self.dataset(node)
+    }
+
+    /// Whether a node's data set can be made a second time: an input is what it is, and a window or a state has taken in
+    /// the batch already.
+    fn can_be_remade(info: &Node) -> bool {
+        info.compute.is_some() && !info.stateful
+    }
+
+    /// Forgets what was made for a node, and for the nodes that it reads without a stage between: those may be used up too.
+    fn forget(&self, node: NodeId) {
+        let info = &self.engine.graph.nodes[node.0];
+        if !Self::can_be_remade(info) {
+            return;
+        }
+        for stage in &info.writers {
             *self.stages[stage.0].borrow_mut() = None;
         }
         *self.nodes[node.0].borrow_mut() = None;
-        self.dataset(node)
+        for parent in &info.parents {
+            self.forget(*parent);
+        }
     }
 
     /// Runs a stage unless it ran already.
@@ -183,7 +288,12 @@ impl<'e> Run<'e> {
     }
 
     /// Runs tasks that cannot be tried again: their panics are errors at once.
-    pub(crate) fn tasks<R: Send>(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) -> R + Sync)) -> Result<Vec<R>> {
+    pub(crate) fn tasks<R: Send>(
+        &self,
+        tasks: usize,
+        weight: usize,
+        work: &(dyn Fn(Task) -> R + Sync),
+    ) -> Result<Vec<R>> {
         let all: Vec<usize> = (0..tasks).collect();
         self.attempt(&all, weight, work).into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -198,13 +308,13 @@ impl<'e> Run<'e> {
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
         let mut waiting: Vec<usize> = (0..results.len()).collect();
         for attempt in 1.. {
-            let outcomes =
-                self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let outcomes = self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let again = data.replayable() || Self::can_be_remade(&self.engine.graph.nodes[input.0]);
             waiting.clear();
             for (partition, outcome) in outcomes {
                 match outcome {
                     Ok(result) => results[partition] = Some(result),
-                    Err(error) if attempt >= self.engine.max_task_failures => return Err(error),
+                    Err(error) if attempt >= self.engine.max_task_failures || !again => return Err(error),
                     Err(error) => {
                         tracing::warn!(%error, attempt, "task failed and is tried again");
                         waiting.push(partition);

@@ -9,12 +9,15 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::plan::{Function, Operator, StagePlan};
 use crate::record::Record;
 use crate::run::Run;
+use crate::stage::window::WindowSpec;
 use crate::time::lock;
 
 /// Number of a node in its topology.
@@ -56,16 +59,28 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// What made it: an operator's name or a kind of input.
     pub(crate) label: String,
+    /// The line that declared it, for inputs.
+    pub(crate) location: Option<&'static Location<'static>>,
     /// The operator that it is the result of, for nodes made in a `#[stream]` function.
     pub(crate) operator: Option<&'static Operator>,
     /// The type of its records, for people.
     pub(crate) record: String,
     /// Nodes that it is computed from without a stage between.
     pub(crate) parents: Vec<NodeId>,
+    /// A node that must be computed before it, although it does not read that node's data set.
+    pub(crate) follows: Option<NodeId>,
     /// Stages that write to it.
     pub(crate) writers: Vec<StageId>,
     /// How many stages, nodes and outputs read it.
     pub(crate) consumers: usize,
+    /// Its window, if it is one.
+    pub(crate) window: Option<WindowSpec>,
+    /// How often it yields a data set; known when the topology is frozen. Zero in batch mode.
+    pub(crate) slide: Duration,
+    /// How often its parents do.
+    pub(crate) parent_slide: Duration,
+    /// Whether it must see every batch of its parent, also when nobody asks for its own: windows and state.
+    pub(crate) stateful: bool,
     /// How its records are cloned: a `T::Cloner`.
     cloner: Option<Box<dyn Any + Send + Sync>>,
     /// How it is computed; nothing for inputs.
@@ -77,11 +92,17 @@ impl Node {
         Self {
             name,
             label: label.into(),
+            location: None,
             operator: None,
             record: crate::plan::explain::type_name::<T>(),
             parents: Vec::new(),
+            follows: None,
             writers: Vec::new(),
             consumers: 0,
+            window: None,
+            slide: Duration::ZERO,
+            parent_slide: Duration::ZERO,
+            stateful: false,
             cloner: None,
             compute: None,
         }
@@ -116,6 +137,39 @@ pub(crate) struct Graph {
     pub(crate) outputs: Vec<Output>,
 }
 
+impl Graph {
+    /// Finds how often each node yields a data set: every batch, unless it stands on a window.
+    ///
+    /// # Errors
+    /// When a window does not fit its parent, or an operator takes streams of different slides.
+    fn find_slides(&mut self, interval: Duration) -> Result<()> {
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            let inputs = node.writers.iter().map(|stage| self.stages[stage.0].input());
+            let mut slides =
+                node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
+            let parent_slide = slides.next().unwrap_or(interval);
+            let place = |error: Error| match node.operator {
+                Some(operator) => error.at_operator(operator),
+                None => error,
+            };
+            if let Some(other) = slides.find(|slide| *slide != parent_slide) {
+                return Err(place(Error::invalid(format!(
+                    "`{}` takes streams that yield batches every {parent_slide:?} and every {other:?}: \
+                     give both the same slide, for instance by a window",
+                    node.label
+                ))));
+            }
+            let slide = match &node.window {
+                Some(window) => window.check(parent_slide).map_err(place)?,
+                None => parent_slide,
+            };
+            (self.nodes[index].parent_slide, self.nodes[index].slide) = (parent_slide, slide);
+        }
+        Ok(())
+    }
+}
+
 /// A handle to the declared graph; clones are the same topology.
 #[derive(Clone)]
 pub(crate) struct Topology(Arc<Shared>);
@@ -123,6 +177,7 @@ pub(crate) struct Topology(Arc<Shared>);
 struct Shared {
     draft: Mutex<Draft>,
     frozen: OnceLock<Arc<Graph>>,
+    closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -134,7 +189,7 @@ struct Draft {
 
 impl Topology {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new() }))
+        Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new(), closed: AtomicBool::new(false) }))
     }
 
     /// Whether both are one topology.
@@ -187,15 +242,33 @@ impl Topology {
     /// A frozen topology takes additions too, but nothing ever runs them; the mistake is kept for whoever waits.
     fn draft(&self, what: &str) -> std::sync::MutexGuard<'_, Draft> {
         let mut draft = lock(&self.0.draft);
-        if let Some(frozen) = self.0.frozen.get() {
-            if draft.graph.nodes.is_empty() {
-                draft.graph.nodes.extend(frozen.nodes.iter().map(|node| Node::new::<()>(node.name.clone(), "frozen")));
+        if let Err(error) = self.check_open(what) {
+            let frozen = self.0.frozen.get().filter(|_| draft.graph.nodes.is_empty());
+            for node in frozen.iter().flat_map(|graph| &graph.nodes) {
+                draft.graph.nodes.push(Node::new::<()>(node.name.clone(), "frozen"));
             }
-            let error = Error::illegal_state(format!("cannot add {what} after starting the context"));
             tracing::error!(%error, "the topology is frozen");
             draft.mistakes.push(error);
         }
         draft
+    }
+
+    /// Fails when it is too late to add `what`.
+    pub(crate) fn check_open(&self, what: &str) -> Result<()> {
+        let when = match (self.0.closed.load(Ordering::SeqCst), self.is_frozen()) {
+            (true, _) => "stopping",
+            (false, true) => "starting",
+            (false, false) => return Ok(()),
+        };
+        Err(Error::illegal_state(format!(
+            "cannot add {what} after {when} the context: a topology is complete before it starts, so declare it before \
+             `start`"
+        )))
+    }
+
+    /// Ends the declaration for good: the context was stopped.
+    pub(crate) fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
     }
 
     /// The first mistake since the last call, if any.
@@ -204,12 +277,15 @@ impl Topology {
         if draft.mistakes.is_empty() { None } else { Some(draft.mistakes.remove(0)) }
     }
 
-    /// Ends the declaration.
-    pub(crate) fn freeze(&self) -> Result<Arc<Graph>> {
+    /// Ends the declaration, for batches every `interval`; zero in batch mode.
+    pub(crate) fn freeze(&self, interval: Duration) -> Result<Arc<Graph>> {
         if let Some(mistake) = self.take_mistake() {
             return Err(mistake);
         }
-        let graph = std::mem::take(&mut lock(&self.0.draft).graph);
+        let mut graph = std::mem::take(&mut lock(&self.0.draft).graph);
+        if !interval.is_zero() {
+            graph.find_slides(interval)?;
+        }
         Ok(Arc::clone(self.0.frozen.get_or_init(|| Arc::new(graph))))
     }
 

@@ -99,6 +99,19 @@ impl<K: 'static> Kept<K> {
         Self::is_text().then(|| unsafe { &*self.0.as_ptr().cast::<Text>() })
     }
 
+    /// A copy of the key as part of a record.
+    #[inline]
+    pub(crate) fn to_key(&self) -> K
+    where
+        K: Clone,
+    {
+        match self.as_text() {
+            Some(text) => Self::from_text(Text::new(text.as_str())).into_key(),
+            // SAFETY: by the invariant it holds a `K`.
+            None => unsafe { self.0.assume_init_ref() }.clone(),
+        }
+    }
+
     /// The key as part of a record.
     #[inline]
     pub(crate) fn into_key(self) -> K {

@@ -3,15 +3,17 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::chunks::Chunks;
 use super::map_side::{Aggregator, Bucket, pieces};
 use super::table::{Row, Table};
 use crate::dataset::{Merge, Merged};
-use crate::run::At;
 use crate::plan::Operator;
+use crate::run::At;
 
 /// Turns `writers × partitions` around: for each partition its buckets, in the order of the writers.
 pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B>> {
-    let mut parts: Vec<Vec<B>> = std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
+    let mut parts: Vec<Vec<B>> =
+        std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
     for buckets in written {
         for (part, bucket) in parts.iter_mut().zip(buckets) {
             part.push(bucket);
@@ -57,12 +59,12 @@ where
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<R> {
         let at = At(self.operator);
-        let mut records = Vec::new();
-        if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
-            self.merge_tables(buckets, &mut records);
+        let records = if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
+            let table = merge_buckets(&*self.aggregator, buckets);
+            table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect()
         } else {
-            self.merge_pieces(buckets, &mut records);
-        }
+            self.merge_pieces(buckets)
+        };
         std::mem::forget(at);
         records
     }
@@ -74,32 +76,18 @@ where
     G: Aggregator,
     F: Fn(K, G::Acc) -> R,
 {
-    /// Merges tables: the first is kept and the others go into it, so values meet in the order of the tasks.
-    fn merge_tables(&self, buckets: Vec<Bucket<K, G::Acc>>, records: &mut Vec<R>) {
-        let mut all = Table::new();
-        for bucket in buckets {
-            let Bucket::Combined(table) = bucket else { unreachable!("the caller has looked") };
-            if all.len() == 0 {
-                all = table;
-                continue;
-            }
-            all.reserve(table.len().saturating_sub(all.len()));
-            self.merge_rows(table.into_rows(), &mut all);
-        }
-        records.extend(all.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)));
-    }
-
     /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
     /// all, of a task with few records, is cut like the others.
-    fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>, records: &mut Vec<R>) {
+    fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>) -> Vec<R> {
         let mut buckets: Vec<_> =
             buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
         let count = pieces(self.partitions);
-        let mut table = Table::new();
+        let (mut table, mut records) = (Table::new(), Vec::new());
         for piece in 0..count {
             for bucket in &mut buckets {
                 let rows = bucket.next().expect("all buckets have as many pieces");
-                rows.into_chunks().for_each(|chunk| self.merge_rows(chunk.into_iter(), &mut table));
+                let chunks = rows.into_chunks();
+                chunks.for_each(|chunk| merge_rows(&*self.aggregator, chunk.into_iter(), &mut table));
             }
             if piece == 0 {
                 // Hashes spread evenly, so the other pieces have about as many keys.
@@ -107,12 +95,39 @@ where
             }
             records.extend(table.drain().map(|row| (self.record)(row.key.into_key(), row.acc)));
         }
+        records
     }
+}
 
-    fn merge_rows(&self, rows: impl Iterator<Item = Row<K, G::Acc>>, into: &mut Table<K, G::Acc>) {
-        for row in rows {
-            into.merge(row, |acc| acc, |left, right| self.aggregator.merge(left, right));
+/// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
+pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
+    aggregator: &G,
+    buckets: Vec<Bucket<K, G::Acc>>,
+) -> Table<K, G::Acc> {
+    let mut all = Table::new();
+    for bucket in buckets {
+        match bucket {
+            Bucket::Combined(table) if all.len() == 0 => all = table,
+            Bucket::Combined(table) => {
+                all.reserve(table.len().saturating_sub(all.len()));
+                merge_rows(aggregator, table.into_rows(), &mut all);
+            }
+            Bucket::Through(pieces) => {
+                let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
+                chunks.for_each(|chunk| merge_rows(aggregator, chunk.into_iter(), &mut all));
+            }
         }
+    }
+    all
+}
+
+fn merge_rows<K: Eq, G: Aggregator>(
+    aggregator: &G,
+    rows: impl Iterator<Item = Row<K, G::Acc>>,
+    into: &mut Table<K, G::Acc>,
+) {
+    for row in rows {
+        into.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
     }
 }
 
