@@ -76,9 +76,10 @@ where
         let mut fresh = Vec::new();
         let mut values: HashMap<u32, Vec<V>> = HashMap::new();
         for row in group(buckets).into_rows() {
-            match table.find(row.hash, &row.key) {
+            let (hash, key) = (row.hash, row.key.into_key());
+            match table.find(hash, &key) {
                 Some(number) => drop(values.insert(number, row.acc)),
-                None => fresh.push(row),
+                None => fresh.push((hash, key, row.acc)),
             }
         }
         let mut records = Vec::with_capacity(table.len() + fresh.len());
@@ -94,7 +95,7 @@ where
                 None => drop(table.remove(number)),
             }
         }
-        for Row { hash, key, acc: values } in fresh {
+        for (hash, key, values) in fresh {
             if let Some(state) = self.function.call(time, &key, values, None) {
                 records.push((key.clone(), state.clone()));
                 table.insert(hash, key, state, time);

@@ -26,7 +26,7 @@ pub(crate) struct StateStore<K, S> {
     tracked: OnceLock<()>,
 }
 
-impl<K: Hash + Eq + Clone, S> StateStore<K, S> {
+impl<K: Hash + Eq + Clone + 'static, S> StateStore<K, S> {
     pub(crate) fn new(initial: Vec<(K, S)>, partitions: Option<usize>) -> Self {
         Self {
             initial: Mutex::new(initial),
