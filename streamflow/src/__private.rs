@@ -51,6 +51,8 @@ pub mod sink {
         Sink<update_state_by_key::UpdateStateByKey<K, V, S, update_state_by_key::ByValues<F>>>;
     pub type UpdateStateByKeyWithTime<K, V, S, F> =
         Sink<update_state_by_key::UpdateStateByKey<K, V, S, update_state_by_key::ByTime<F>>>;
+    pub type UpdateStateByPartition<K, V, S, F> =
+        Sink<update_state_by_key::UpdateStateByKey<K, V, S, update_state_by_key::ByPartition<F>>>;
     pub type MapWithState<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, F>>;
     pub type MapWithStatePlain<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, Plain<F>>>;
     pub type MapWithStateTime<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, WithTime<F>>>;

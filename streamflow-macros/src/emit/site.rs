@@ -5,10 +5,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, Lifetime};
 
-use super::PlainNames;
 use crate::closure::{self, Entry};
 use crate::hygiene;
 use crate::model::{Applied, Argument, NodeId};
+use crate::parse::PlainNames;
 
 /// One fused operator, with the code of everything behind it.
 pub(crate) struct Site<'a> {

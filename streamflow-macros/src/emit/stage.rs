@@ -11,7 +11,7 @@ use crate::closure::Entry;
 use crate::hygiene;
 use crate::lower::{self, Branch, SinkKind, Stage, names_used};
 use crate::model::{Applied, Argument, NodeId};
-use crate::ops::Kind;
+use crate::ops::{Kind, Wide};
 
 /// Emits a stage: the plan's entry, the captured variables, the loop.
 pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> TokenStream {
@@ -173,7 +173,7 @@ impl<'a> Loop<'a> {
                     Kind::Union => return self.consumers(branches, record),
                     Kind::Partition(_) => return self.fill_buffer(*node, *entry, branches, record),
                     Kind::Narrow(narrow) => narrow,
-                    Kind::Wide { with_table: Some(narrow), .. } => narrow,
+                    Kind::Wide(Wide { with_table: Some(narrow), .. }) => narrow,
                     _ => unreachable!("only fused operators stand in a stage"),
                 };
                 let behind = if narrow.by_reference { record } else { Record { shared: false, parts: parts(applied) } };
@@ -239,7 +239,7 @@ impl<'a> Loop<'a> {
         let sink = &self.emitter.program.sinks[sink];
         match (&sink.kind, &self.applied(sink.node).operator.kind) {
             (SinkKind::CollectViews(_), _) => true,
-            (SinkKind::Shuffle { .. }, Kind::Wide { by_reference, .. }) => *by_reference,
+            (SinkKind::Shuffle { .. }, Kind::Wide(wide)) => wide.by_reference,
             _ => false,
         }
     }
