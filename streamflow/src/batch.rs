@@ -64,7 +64,7 @@ impl<T: Record + ?Sized> Batch<T> {
     pub(crate) fn read(run: &Run<'_>, node: NodeId, cloner: Option<T::Cloner>) -> Result<Self> {
         let data: Arc<dyn Dataset<T>> = run.dataset::<T>(node)?;
         let blocks = run.tasks(data.partitions(), data.weight(), &|task| data.read(task.partition))?;
-        Ok(Self::from_blocks(run, blocks, cloner))
+        Ok(Self::from_blocks(run, blocks, cloner.or_else(|| data.cloner())))
     }
 
     pub(crate) fn from_blocks(run: &Run<'_>, blocks: Vec<Arc<T::Block>>, cloner: Option<T::Cloner>) -> Self {
@@ -72,8 +72,8 @@ impl<T: Record + ?Sized> Batch<T> {
         Self { blocks, cloner, cx }
     }
 
-    pub(crate) fn into_blocks(self) -> Vec<Arc<T::Block>> {
-        self.blocks
+    pub(crate) fn into_blocks(self) -> (Vec<Arc<T::Block>>, Option<T::Cloner>) {
+        (self.blocks, self.cloner)
     }
 
     fn like<U: Record + ?Sized>(cx: BatchCx, blocks: Vec<Arc<U::Block>>, cloner: Option<U::Cloner>) -> Batch<U> {
@@ -144,10 +144,7 @@ impl<T: Record + ?Sized> Batch<T> {
     }
 
     /// A batch whose partitions are made from those of this one, in parallel.
-    fn narrow<U: Send + Sync + 'static>(
-        self,
-        f: impl Fn(&mut dyn FnMut(U), &mut T::Held) + Sync,
-    ) -> Batch<U> {
+    fn narrow<U: Send + Sync + 'static>(self, f: impl Fn(&mut dyn FnMut(U), &mut T::Held) + Sync) -> Batch<U> {
         let weight = self.len();
         let cloner = self.cloner;
         let cx = self.cx.clone();

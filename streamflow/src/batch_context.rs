@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::LocalExecutor;
+use crate::plan::explain::Explanation;
 use crate::record::text::cut;
 use crate::record::{Fork, Record, TextBlock};
 use crate::run::{Engine, Run};
@@ -108,6 +109,12 @@ impl BatchContext {
         partitions: impl IntoIterator<Item = Arc<Vec<T>>>,
     ) -> DStream<T> {
         self.add::<T>("records", partitions.into_iter().collect())
+    }
+
+    /// The topology as it is declared: its stages with their fused operators, inputs and outputs.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        self.topology.inspect(Explanation::of)
     }
 
     /// Runs all outputs, and returns the records of `stream`.

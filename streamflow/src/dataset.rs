@@ -23,6 +23,8 @@ pub(crate) trait Dataset<T: Record + ?Sized>: Send + Sync {
     fn read(&self, partition: usize) -> Arc<T::Block>;
     /// The records of a partition, moved out if this is the last reader.
     fn hold(&self, partition: usize) -> T::Held;
+    /// How records of a block that others hold too are cloned, if they can be.
+    fn cloner(&self) -> Option<T::Cloner>;
     /// Whether a partition can be read again after a reader failed half-way.
     fn replayable(&self) -> bool;
 }
@@ -71,6 +73,10 @@ impl<T: Record + ?Sized> Dataset<T> for Blocks<T> {
 
     fn hold(&self, partition: usize) -> T::Held {
         T::hold(self.take(partition), self.cloner)
+    }
+
+    fn cloner(&self) -> Option<T::Cloner> {
+        self.cloner
     }
 
     fn replayable(&self) -> bool {
@@ -122,6 +128,10 @@ impl<M: Merge> Dataset<M::Record> for Merged<M> {
 
     fn hold(&self, partition: usize) -> <M::Record as Record>::Held {
         M::Record::hold(Arc::new(self.take(partition)), None)
+    }
+
+    fn cloner(&self) -> Option<<M::Record as Record>::Cloner> {
+        None
     }
 
     fn replayable(&self) -> bool {

@@ -1,3 +1,5 @@
 //! What a program with streams usually needs: `use streamflow::prelude::*;`.
 
-pub use crate::{Batch, DStream, Record, State, StateSpec, StaticTable, stream};
+pub use std::time::Duration;
+
+pub use crate::{Batch, DStream, Record, State, StateSpec, StaticTable, StreamingContext, stream};

@@ -154,16 +154,31 @@ impl<'e> Run<'e> {
 
     /// Blocks as the data set of `node`.
     pub(crate) fn blocks<T: Record + ?Sized>(&self, node: NodeId, blocks: Vec<Arc<T::Block>>) -> AnyDataset {
+        self.shared_blocks::<T>(node, blocks, None)
+    }
+
+    /// Blocks that other data sets may hold too as the data set of `node`; `cloner` is how those clone their records.
+    pub(crate) fn shared_blocks<T: Record + ?Sized>(
+        &self,
+        node: NodeId,
+        blocks: Vec<Arc<T::Block>>,
+        cloner: Option<T::Cloner>,
+    ) -> AnyDataset {
         let info = &self.engine.graph.nodes[node.0];
-        let cloner = info.cloner::<T>();
+        let cloner = info.cloner::<T>().or(cloner);
         // Records that cannot be cloned are given to their only reader; a failed task then makes them again.
         let retained = self.engine.max_task_failures > 1 && (cloner.is_some() || size_of::<T::Cloner>() == 0);
         let blocks: Arc<dyn Dataset<T>> = Arc::new(Blocks::<T>::new(blocks, info.consumers, cloner, retained));
         Box::new(blocks)
     }
 
-    /// A shuffle as the data set of `node`: read in place by a single consumer, merged once for several.
-    pub(crate) fn shuffled<T: Send + Sync + 'static>(
+    /// How many stages, nodes and outputs read a node.
+    pub(crate) fn consumers(&self, node: NodeId) -> usize {
+        self.engine.graph.nodes[node.0].consumers
+    }
+
+    /// A shuffle or a union as the data set of `node`: read in place by a single consumer, merged once for several.
+    pub(crate) fn shuffled<T: Record + ?Sized>(
         &self,
         node: NodeId,
         data: impl Dataset<T> + 'static,
@@ -173,7 +188,7 @@ impl<'e> Run<'e> {
             return Ok(Box::new(data));
         }
         let blocks = self.tasks(data.partitions(), data.weight(), &|task| data.read(task.partition))?;
-        Ok(self.blocks::<T>(node, blocks))
+        Ok(self.shared_blocks::<T>(node, blocks, data.cloner()))
     }
 
     /// The data set of a node, made now if it was not yet.
@@ -220,11 +235,23 @@ impl<'e> Run<'e> {
         if used.replayable() {
             return Ok(used);
         }
-        for stage in &self.engine.graph.nodes[node.0].writers {
+        self.forget(node);
+        self.dataset(node)
+    }
+
+    /// Forgets what was made for a node, and for the nodes that it reads without a stage between: those may be used up too.
+    fn forget(&self, node: NodeId) {
+        let info = &self.engine.graph.nodes[node.0];
+        if info.compute.is_none() {
+            return;
+        }
+        for stage in &info.writers {
             *self.stages[stage.0].borrow_mut() = None;
         }
         *self.nodes[node.0].borrow_mut() = None;
-        self.dataset(node)
+        for parent in &info.parents {
+            self.forget(*parent);
+        }
     }
 
     /// Runs a stage unless it ran already.
@@ -252,7 +279,12 @@ impl<'e> Run<'e> {
     }
 
     /// Runs tasks that cannot be tried again: their panics are errors at once.
-    pub(crate) fn tasks<R: Send>(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) -> R + Sync)) -> Result<Vec<R>> {
+    pub(crate) fn tasks<R: Send>(
+        &self,
+        tasks: usize,
+        weight: usize,
+        work: &(dyn Fn(Task) -> R + Sync),
+    ) -> Result<Vec<R>> {
         let all: Vec<usize> = (0..tasks).collect();
         self.attempt(&all, weight, work).into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -267,8 +299,7 @@ impl<'e> Run<'e> {
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
         let mut waiting: Vec<usize> = (0..results.len()).collect();
         for attempt in 1.. {
-            let outcomes =
-                self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let outcomes = self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
             waiting.clear();
             for (partition, outcome) in outcomes {
                 match outcome {

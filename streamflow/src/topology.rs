@@ -9,6 +9,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// What made it: an operator's name or a kind of input.
     pub(crate) label: String,
+    /// The line that declared it, for inputs.
+    pub(crate) location: Option<&'static Location<'static>>,
     /// The operator that it is the result of, for nodes made in a `#[stream]` function.
     pub(crate) operator: Option<&'static Operator>,
     /// The type of its records, for people.
@@ -89,6 +92,7 @@ impl Node {
         Self {
             name,
             label: label.into(),
+            location: None,
             operator: None,
             record: crate::plan::explain::type_name::<T>(),
             parents: Vec::new(),
@@ -142,7 +146,8 @@ impl Graph {
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let inputs = node.writers.iter().map(|stage| self.stages[stage.0].input());
-            let mut slides = node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
+            let mut slides =
+                node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
             let parent_slide = slides.next().unwrap_or(interval);
             let place = |error: Error| match node.operator {
                 Some(operator) => error.at_operator(operator),
@@ -172,6 +177,7 @@ pub(crate) struct Topology(Arc<Shared>);
 struct Shared {
     draft: Mutex<Draft>,
     frozen: OnceLock<Arc<Graph>>,
+    closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -183,7 +189,7 @@ struct Draft {
 
 impl Topology {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new() }))
+        Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new(), closed: AtomicBool::new(false) }))
     }
 
     /// Whether both are one topology.
@@ -236,15 +242,33 @@ impl Topology {
     /// A frozen topology takes additions too, but nothing ever runs them; the mistake is kept for whoever waits.
     fn draft(&self, what: &str) -> std::sync::MutexGuard<'_, Draft> {
         let mut draft = lock(&self.0.draft);
-        if let Some(frozen) = self.0.frozen.get() {
-            if draft.graph.nodes.is_empty() {
-                draft.graph.nodes.extend(frozen.nodes.iter().map(|node| Node::new::<()>(node.name.clone(), "frozen")));
+        if let Err(error) = self.check_open(what) {
+            let frozen = self.0.frozen.get().filter(|_| draft.graph.nodes.is_empty());
+            for node in frozen.iter().flat_map(|graph| &graph.nodes) {
+                draft.graph.nodes.push(Node::new::<()>(node.name.clone(), "frozen"));
             }
-            let error = Error::illegal_state(format!("cannot add {what} after starting the context"));
             tracing::error!(%error, "the topology is frozen");
             draft.mistakes.push(error);
         }
         draft
+    }
+
+    /// Fails when it is too late to add `what`.
+    pub(crate) fn check_open(&self, what: &str) -> Result<()> {
+        let when = match (self.0.closed.load(Ordering::SeqCst), self.is_frozen()) {
+            (true, _) => "stopping",
+            (false, true) => "starting",
+            (false, false) => return Ok(()),
+        };
+        Err(Error::illegal_state(format!(
+            "cannot add {what} after {when} the context: a topology is complete before it starts, so declare it before \
+             `start`"
+        )))
+    }
+
+    /// Ends the declaration for good: the context was stopped.
+    pub(crate) fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
     }
 
     /// The first mistake since the last call, if any.

@@ -22,6 +22,7 @@ impl LocalExecutor {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(move |index| format!("{name}-worker-{index}"))
+            .start_handler(|_| super::mark_batch_thread())
             .build()
             .map_err(|error| Error::invalid(format!("cannot start {threads} worker threads")).because(error))?;
         Ok(Self { pool })

@@ -5,7 +5,23 @@
 
 mod local;
 
+use std::cell::Cell;
+
 pub(crate) use local::LocalExecutor;
+
+thread_local! {
+    static RUNS_BATCHES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks the calling thread as one that batches need: it must not wait for the end of a batch.
+pub(crate) fn mark_batch_thread() {
+    RUNS_BATCHES.set(true);
+}
+
+/// Whether batches need the calling thread.
+pub(crate) fn is_batch_thread() -> bool {
+    RUNS_BATCHES.get()
+}
 
 /// Runs the tasks of a stage.
 ///

@@ -4,13 +4,34 @@
 //! is fixed before the batch runs, so a batch that has to be run again reads the same records. A [`Receiver`] is for what
 //! pushes: it runs on a thread of its own and stores what it gets; the library makes blocks of it and hands them to batches.
 
+mod buffer;
+mod channel;
+mod file_selection;
+mod files;
+mod inputs;
+mod lines;
+mod queue;
+mod rate;
+mod receiver;
+mod socket;
+mod supervisor;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::channel::{SendError, Sender};
+pub use self::file_selection::SelectedFile;
+pub use self::files::FileOptions;
+pub use self::lines::{BadLines, LineStats};
+pub use self::queue::Queue;
+pub use self::receiver::{ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
+pub use self::socket::SocketOptions;
+
 use crate::error::Result;
 use crate::record::{Block, Record};
 use crate::run::Run;
+use crate::scheduler::listener::ReceiverEvents;
 use crate::time::{BatchTime, Clock};
 use crate::topology::NodeId;
 
@@ -74,6 +95,17 @@ pub trait Source: Send + 'static {
     /// An error fails the batch.
     fn read(&mut self, range: &Self::Range) -> Result<Vec<<Self::Record as Record>::Block>>;
 
+    /// As [`read`](Self::read), for sources that hold their blocks in memory and share them instead of copying them.
+    ///
+    /// The default calls `read`. Records of shared blocks are cloned by whoever reads them, so they must be
+    /// [`Fork`](crate::Fork).
+    ///
+    /// # Errors
+    /// An error fails the batch.
+    fn read_shared(&mut self, range: &Self::Range) -> Result<Vec<Arc<<Self::Record as Record>::Block>>> {
+        Ok(self.read(range)?.into_iter().map(Arc::new).collect())
+    }
+
     /// Called when no batch can need the range again. The default does nothing.
     fn release(&mut self, range: &Self::Range) {
         let _ = range;
@@ -101,6 +133,8 @@ pub struct SourceCx {
     pub parallelism: usize,
     /// The clock of the context.
     pub clock: Arc<dyn Clock>,
+    /// Tells the listeners about the receiver of this input.
+    pub(crate) receiver_events: ReceiverEvents,
 }
 
 impl std::fmt::Debug for SourceCx {
@@ -154,9 +188,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<u64> {
-        let blocks = self.source.read(Self::range(range))?;
+        let blocks = self.source.read_shared(Self::range(range))?;
         let records = blocks.iter().map(|block| block.len() as u64).sum();
-        run.provide::<S::Record>(self.node, blocks.into_iter().map(Arc::new).collect());
+        run.provide::<S::Record>(self.node, blocks);
         Ok(records)
     }
 
@@ -170,5 +204,17 @@ impl<S: Source> Input for SourceInput<S> {
 
     fn stop(&mut self) {
         self.source.stop();
+    }
+}
+
+/// What sources get from their context in unit tests: batches of one second from the clock's present time.
+#[cfg(test)]
+pub(crate) fn test_cx(clock: &crate::time::ManualClock) -> SourceCx {
+    SourceCx {
+        batch_interval: Duration::from_secs(1),
+        start_time: clock.now(),
+        parallelism: 2,
+        clock: Arc::new(clock.clone()),
+        receiver_events: ReceiverEvents::default(),
     }
 }

@@ -47,7 +47,8 @@ impl<K: Hash + Eq + Send, S: Send> StateStore<K, S> {
     /// The tables, with the initial state in them, touched at `zero`.
     pub(crate) fn tables(&self, partitions: usize, zero: BatchTime) -> &[Mutex<StateTable<K, S>>] {
         self.tables.get_or_init(|| {
-            let mut tables: Vec<StateTable<K, S>> = std::iter::repeat_with(StateTable::default).take(partitions).collect();
+            let mut tables: Vec<StateTable<K, S>> =
+                std::iter::repeat_with(StateTable::default).take(partitions).collect();
             for (key, state) in lock(&self.initial).drain(..) {
                 let hash = self.hasher.hash_of(&crate::record::own::FindId(&key));
                 let table = &mut tables[partition_of(hash, partitions)];
@@ -267,11 +268,7 @@ where
     F: MapState<K, V, S, M>,
 {
     /// Makes the node of a `map_with_state`.
-    pub fn finish(
-        self,
-        operator: &'static Operator,
-        spec: StateSpec<F, K, S, Decided>,
-    ) -> MapWithStateStream<K, S, M> {
+    pub fn finish(self, operator: &'static Operator, spec: StateSpec<F, K, S, Decided>) -> MapWithStateStream<K, S, M> {
         let store = Arc::new(StateStore::new(spec.initial));
         let gather = MapWithState {
             function: spec.function,
@@ -284,7 +281,6 @@ where
         MapWithStateStream { mapped: self.build_with(operator, gather, |node| node.stateful = true), store }
     }
 }
-
 
 impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, Plain<F>>>
 where

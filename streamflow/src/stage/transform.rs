@@ -50,8 +50,8 @@ where
 {
     fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
         let (node, function) = &self.0;
-        let batch = function(run)?;
-        Ok(run.blocks::<T>(node.get(), batch.into_blocks()))
+        let (blocks, cloner) = function(run)?.into_blocks();
+        Ok(run.shared_blocks::<T>(node.get(), blocks, cloner))
     }
 }
 

@@ -34,7 +34,13 @@ pub(crate) struct Slot<K, S> {
 
 impl<K, S> Default for StateTable<K, S> {
     fn default() -> Self {
-        Self { index: HashTable::new(), slots: Vec::new(), free: Vec::new(), filed: VecDeque::new(), filed_under: Vec::new() }
+        Self {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            filed: VecDeque::new(),
+            filed_under: Vec::new(),
+        }
     }
 }
 
@@ -46,7 +52,8 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// The slot of a key, if it has one.
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let same = |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
+        let same =
+            |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
         self.index.find(hash, same).copied()
     }
 

@@ -31,7 +31,7 @@ struct RawState<T: Record + ?Sized> {
 impl<T: Fork + ?Sized> Compute for RawWindow<T> {
     fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
         let node = self.node.get();
-        let blocks = Batch::<T>::read(run, self.parent, T::cloner())?.into_blocks();
+        let (blocks, _) = Batch::<T>::read(run, self.parent, T::cloner())?.into_blocks();
         let step = run.window_step(node);
         let mut state = lock(&self.state);
         state.continuity.step(&step)?;

@@ -1,0 +1,194 @@
+//! The settings of a context.
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StreamingContext;
+use crate::error::{Error, Result};
+use crate::scheduler::jobs::BatchHook;
+use crate::time::{Clock, SystemClock, whole_millis};
+
+/// Makes a [`StreamingContext`]; mistakes in the settings are reported by [`build`](Self::build).
+///
+/// **Source**: Spark's `SparkConf` and the constructors of `StreamingContext`.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use streamflow::StreamingContext;
+///
+/// let ctx = StreamingContext::builder("trending")
+///     .batch_interval(Duration::from_millis(500))
+///     .threads(2)
+///     .build()?;
+/// assert_eq!(ctx.batch_interval(), Duration::from_millis(500));
+/// assert_eq!(ctx.name(), "trending");
+/// # Ok::<(), streamflow::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct StreamingContextBuilder {
+    name: String,
+    interval: Duration,
+    threads: Option<usize>,
+    parallelism: Option<usize>,
+    clock: Option<Arc<dyn Clock>>,
+    max_task_failures: usize,
+    graceful_stop_timeout: Option<Duration>,
+    stop_on_signals: Option<bool>,
+    hooks: Vec<Arc<dyn BatchHook>>,
+}
+
+/// The settings, checked.
+pub(super) struct Config {
+    pub(super) name: String,
+    pub(super) interval: Duration,
+    pub(super) threads: usize,
+    pub(super) parallelism: usize,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) max_task_failures: usize,
+    pub(super) graceful_stop_timeout: Duration,
+    pub(super) signals: Signals,
+    pub(super) hooks: Vec<Arc<dyn BatchHook>>,
+}
+
+/// When Ctrl-C and SIGTERM mean a graceful stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signals {
+    Never,
+    FromStart,
+    FromWaiting,
+}
+
+impl StreamingContextBuilder {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            interval: Duration::from_secs(1),
+            threads: None,
+            parallelism: None,
+            clock: None,
+            max_task_failures: 4,
+            graceful_stop_timeout: None,
+            stop_on_signals: None,
+            hooks: Vec::new(),
+        }
+    }
+
+    /// The batch interval: a whole number of milliseconds, at least one. One second if it is not set.
+    pub fn batch_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Number of worker threads: as many tasks run at once. As many as the machine has processors if it is not set.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Number of partitions of a shuffle whose operator does not say. As many as there are threads if it is not set.
+    ///
+    /// **Source**: Spark's `spark.default.parallelism`.
+    pub fn parallelism(mut self, partitions: usize) -> Self {
+        self.parallelism = Some(partitions);
+        self
+    }
+
+    /// The clock that makes batches due. The clock of the machine if it is not set.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// How often a task may fail before its batch fails, at least once; 4 if it is not set.
+    ///
+    /// With 1 a task is never tried again, and records of an input are moved into the topology. With more they are kept
+    /// until the batch is done: owned records are then cloned when they are read, views (`str`, `[u8]`) are not.
+    ///
+    /// **Source**: Spark's `spark.task.maxFailures`.
+    pub fn max_task_failures(mut self, failures: usize) -> Self {
+        self.max_task_failures = failures;
+        self
+    }
+
+    /// How long a graceful stop may take, by the machine's clock; ten batch intervals if it is not set.
+    ///
+    /// **Source**: Spark's `spark.streaming.gracefulStopTimeout`.
+    pub fn graceful_stop_timeout(mut self, timeout: Duration) -> Self {
+        self.graceful_stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether Ctrl-C (SIGINT) and SIGTERM stop the context gracefully, from its start on; a second signal ends the process.
+    ///
+    /// If it is not set, they do so from the first call of [`await_termination`](StreamingContext::await_termination) on,
+    /// unless the context has a clock of its own. Until then, and with `false`, the process's handling of signals is left
+    /// alone. On systems other than Unix nothing is watched.
+    ///
+    /// **Source**: Spark's shutdown hook with `spark.streaming.stopGracefullyOnShutdown`, whose default is a plain stop.
+    pub fn stop_on_signals(mut self, stop: bool) -> Self {
+        self.stop_on_signals = Some(stop);
+        self
+    }
+
+    /// Is told of every batch before those who wait for it.
+    pub(crate) fn hook(mut self, hook: Arc<dyn BatchHook>) -> Self {
+        self.hooks.push(hook);
+        self
+    }
+
+    /// The context. Nothing runs before its [`start`](StreamingContext::start).
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument): the interval is not a positive whole number of milliseconds,
+    /// or a number that must be at least one is zero, or the name is empty or holds a NUL character.
+    pub fn build(self) -> Result<StreamingContext> {
+        if self.name.is_empty() || self.name.contains('\0') {
+            let name = self.name;
+            return Err(Error::invalid(format!(
+                "the name {name:?} cannot be used: it must not be empty or hold a NUL character"
+            )));
+        }
+        let interval = whole_millis("the batch interval", self.interval)?;
+        let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = at_least_one("threads", self.threads.unwrap_or_else(processors))?;
+        let graceful_stop_timeout = self.graceful_stop_timeout.unwrap_or_else(|| interval.saturating_mul(10));
+        let signals = match (self.stop_on_signals, &self.clock) {
+            (Some(true), _) => Signals::FromStart,
+            (None, None) => Signals::FromWaiting,
+            _ => Signals::Never,
+        };
+        Ok(StreamingContext::new(Config {
+            name: self.name,
+            interval,
+            threads,
+            parallelism: at_least_one("parallelism", self.parallelism.unwrap_or(threads))?,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            max_task_failures: at_least_one("max_task_failures", self.max_task_failures)?,
+            graceful_stop_timeout,
+            signals,
+            hooks: self.hooks,
+        }))
+    }
+}
+
+fn at_least_one(setting: &str, value: usize) -> Result<usize> {
+    if value == 0 {
+        return Err(Error::invalid(format!("`{setting}` is 0, but must be at least 1")));
+    }
+    Ok(value)
+}
+
+impl fmt::Debug for StreamingContextBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamingContextBuilder")
+            .field("name", &self.name)
+            .field("batch_interval", &self.interval)
+            .field("threads", &self.threads)
+            .field("parallelism", &self.parallelism)
+            .finish_non_exhaustive()
+    }
+}

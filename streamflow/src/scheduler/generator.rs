@@ -1,0 +1,108 @@
+//! Makes batches when they are due.
+//!
+//! The generator is a thread that waits for the next multiple of the interval, asks every input for its range of that
+//! batch, and submits the batch. A clock that jumped over several intervals makes it submit every batch in between, each
+//! under its own time. It never waits for a batch to be processed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::Control;
+use super::jobs::{Job, JobSet};
+use super::listener::{Event, ListenerBus};
+use crate::error::Result;
+use crate::run::guard;
+use crate::source::{AnyRange, Input};
+use crate::time::{BatchTime, lock};
+
+/// An input as the generator and the job thread share it.
+pub(crate) struct SharedInput {
+    pub(crate) name: Arc<str>,
+    pub(crate) input: Mutex<Box<dyn Input>>,
+}
+
+impl SharedInput {
+    pub(crate) fn new(name: Arc<str>, input: Box<dyn Input>) -> Self {
+        Self { name, input: Mutex::new(input) }
+    }
+
+    /// Calls the source; its panic becomes an error.
+    pub(crate) fn call<R>(&self, call: impl FnOnce(&mut dyn Input) -> Result<R>) -> Result<R> {
+        guard(|| call(&mut **lock(&self.input)))?
+    }
+
+    fn has_pending(&self) -> bool {
+        self.call(|input| Ok(input.has_pending())).unwrap_or(false)
+    }
+
+    pub(crate) fn stop(&self) {
+        let stopped = self.call(|input| {
+            input.stop();
+            Ok(())
+        });
+        if let Err(error) = stopped {
+            tracing::error!(%error, input = &*self.name, "an input could not be stopped");
+        }
+    }
+}
+
+/// The state of the generator's thread.
+pub(crate) struct Generator {
+    pub(crate) inputs: Arc<Vec<SharedInput>>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) bus: ListenerBus,
+    pub(crate) interval: Duration,
+    /// The time of the next batch.
+    pub(crate) next: BatchTime,
+    pub(crate) jobs: Sender<Job>,
+}
+
+impl Generator {
+    /// Makes batches until the context is stopped.
+    pub(crate) fn run(mut self) {
+        while self.control.wait_until(self.next) {
+            self.generate();
+        }
+        if self.control.is_graceful() {
+            self.drain();
+        } else {
+            let _ = self.jobs.send(Job::End);
+            self.stop_inputs();
+        }
+    }
+
+    /// A graceful stop: stops the inputs, and makes batches of what was received until then.
+    ///
+    /// Batches that are due already are made too, so that a clock that jumped loses none. What a receiver still holds goes
+    /// into batches of the regular grid: a batch that was made early could have the name of one after a restart.
+    fn drain(&mut self) {
+        let now = self.control.clock.now();
+        self.stop_inputs();
+        while (self.next <= now || self.inputs.iter().any(SharedInput::has_pending))
+            && self.control.wait_until_draining(self.next)
+        {
+            self.generate();
+        }
+        let _ = self.jobs.send(Job::End);
+    }
+
+    fn stop_inputs(&self) {
+        self.inputs.iter().for_each(SharedInput::stop);
+    }
+
+    fn generate(&mut self) {
+        let time = self.next;
+        self.next = time + self.interval;
+        let ranges = self.inputs.iter().map(|input| {
+            let range: Result<AnyRange> = input.call(|input| input.next_range(time));
+            range.map_err(|error| error.in_batch(time))
+        });
+        let set = JobSet { time, ranges: ranges.collect(), submitted: self.control.clock.now(), rerun: false };
+        // Here the ranges are fixed: a log that makes them durable goes between these lines.
+        self.bus.post(|| Event::BatchSubmitted(set.info(&self.inputs)));
+        // The other end is there until it got `Job::End`, which nobody sends twice before.
+        let _ = self.jobs.send(Job::Batch(set));
+    }
+}

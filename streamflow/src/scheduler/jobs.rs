@@ -1,0 +1,190 @@
+//! Runs batches, one after the other, in the order of their times.
+//!
+//! The job thread takes a [`JobSet`], reads its inputs, runs all outputs in the order of their declaration, releases what
+//! was read and tells the listeners. An output that fails fails its batch, but the other outputs and the later batches run.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+use super::Control;
+use super::generator::SharedInput;
+use super::listener::{BatchInfo, Event, InputInfo, ListenerBus, OutputOperationInfo};
+use super::status::Status;
+use crate::error::{Error, Result};
+use crate::run::{Engine, Run, guard};
+use crate::source::AnyRange;
+use crate::time::BatchTime;
+use crate::topology::Output;
+
+/// What the job thread is sent.
+pub(crate) enum Job {
+    /// A batch to run.
+    Batch(JobSet),
+    /// No batch follows.
+    End,
+}
+
+/// A batch whose inputs are fixed.
+pub(crate) struct JobSet {
+    pub(crate) time: BatchTime,
+    /// What each input reads, or why it cannot.
+    pub(crate) ranges: Vec<Result<AnyRange>>,
+    pub(crate) submitted: BatchTime,
+    /// Whether an earlier run of the program began it.
+    pub(crate) rerun: bool,
+}
+
+impl JobSet {
+    /// What is known before it runs.
+    pub(crate) fn info(&self, inputs: &[SharedInput]) -> BatchInfo {
+        let inputs = inputs.iter().enumerate();
+        let inputs = inputs.map(|(input, shared)| InputInfo { input, name: Arc::clone(&shared.name), records: None });
+        BatchInfo {
+            batch_time: self.time,
+            inputs: inputs.collect(),
+            submitted: self.submitted,
+            processing_started: None,
+            processing_ended: None,
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// Is told of every batch that was processed, on the job thread, before anyone who waits for the batch goes on.
+pub(crate) trait BatchHook: Send + Sync {
+    /// `batch` is done; `errors` are those of its outputs.
+    fn completed(&self, batch: &BatchInfo, errors: &[Error]);
+}
+
+/// The state of the job thread.
+pub(crate) struct Jobs {
+    pub(crate) engine: Engine,
+    pub(crate) inputs: Arc<Vec<SharedInput>>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) bus: ListenerBus,
+    pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
+    /// What each output is called in reports.
+    pub(crate) descriptions: Vec<Arc<str>>,
+    pub(crate) waiting: Receiver<Job>,
+}
+
+/// The name of an output and the line that declared it.
+pub(crate) fn describe(output: &Output) -> Arc<str> {
+    format!("{} at {}:{}", output.name, output.location.file(), output.location.line()).into()
+}
+
+impl Jobs {
+    /// Runs batches until the end is announced; batches that wait when the context is stopped at once are dropped.
+    pub(crate) fn run(self) {
+        let mut dropped = 0_u64;
+        while let Ok(Job::Batch(set)) = self.waiting.recv() {
+            if self.control.is_abandoned() {
+                dropped += 1;
+            } else {
+                self.batch(set);
+            }
+        }
+        if dropped > 0 {
+            tracing::warn!(batches = dropped, "stopped before these batches were processed; their data is dropped");
+        }
+    }
+
+    fn batch(&self, set: JobSet) {
+        let mut info = set.info(&self.inputs);
+        info.processing_started = Some(self.control.clock.now());
+        self.bus.post(|| Event::BatchStarted(info.clone()));
+
+        let run = Run::new(&self.engine, set.time, set.rerun);
+        self.load(&set, &run, &mut info);
+        let mut errors = Vec::new();
+        run.advance_stateful();
+        for (id, output) in self.engine.graph.outputs.iter().enumerate().filter(|(_, output)| run.yields(output.node)) {
+            let outcome = self.output(id, output, &run);
+            errors.extend(outcome.failure.clone());
+            info.outputs.push(outcome);
+        }
+        drop(run);
+        // Here the outputs are done: a log that says so, and checkpoints, go between these lines.
+        self.release(&set);
+        info.processing_ended = Some(self.control.clock.now());
+        self.complete(&info, &errors);
+    }
+
+    /// Reads the inputs that something depends on.
+    fn load(&self, set: &JobSet, run: &Run<'_>, info: &mut BatchInfo) {
+        for ((shared, range), info) in self.inputs.iter().zip(&set.ranges).zip(&mut info.inputs) {
+            info.records = Some(0);
+            let loaded = shared.call(|input| {
+                let node = input.node();
+                if self.engine.graph.nodes[node.0].consumers == 0 {
+                    return Ok((node, Ok(0)));
+                }
+                let loaded = match range {
+                    Ok(range) => guard(|| input.load(range, run)).flatten(),
+                    Err(error) => Err(error.clone()),
+                };
+                Ok((node, loaded))
+            });
+            match loaded {
+                Ok((_, Ok(records))) => info.records = Some(records),
+                Ok((node, Err(error))) => {
+                    let error = error.in_batch(set.time);
+                    tracing::error!(%error, input = &*shared.name, "an input could not be read");
+                    run.provide_error(node, error);
+                }
+                // Not even its node is known: what needs it reports that it has no data set.
+                Err(error) => tracing::error!(%error, input = &*shared.name, "an input could not be read"),
+            }
+        }
+    }
+
+    fn output(&self, id: usize, output: &Output, run: &Run<'_>) -> OutputOperationInfo {
+        let mut info = OutputOperationInfo {
+            batch_time: run.time(),
+            id,
+            name: output.name,
+            description: Arc::clone(&self.descriptions[id]),
+            started: Some(self.control.clock.now()),
+            ended: None,
+            failure: None,
+        };
+        self.bus.post(|| Event::OutputStarted(info.clone()));
+        let outcome = guard(|| output.operation.run(run)).flatten().map_err(|error| error.in_batch(run.time()));
+        info.ended = Some(self.control.clock.now());
+        if let Err(error) = outcome {
+            tracing::error!(%error, output = &*info.description, "an output failed");
+            info.failure = Some(error);
+        }
+        self.bus.post(|| Event::OutputCompleted(info.clone()));
+        info
+    }
+
+    /// Tells the inputs that the batch needs their data no more.
+    fn release(&self, set: &JobSet) {
+        for (shared, range) in self.inputs.iter().zip(&set.ranges) {
+            let Ok(range) = range else { continue };
+            let released = shared.call(|input| {
+                input.release(range);
+                Ok(())
+            });
+            if let Err(error) = released {
+                tracing::error!(%error, input = &*shared.name, "an input could not release the data of a batch");
+            }
+        }
+    }
+
+    fn complete(&self, info: &BatchInfo, errors: &[Error]) {
+        self.bus.post(|| Event::BatchCompleted(info.clone()));
+        for hook in &self.hooks {
+            hook.completed(info, errors);
+        }
+        self.status.change(|progress| {
+            if let Some(error) = errors.first() {
+                progress.error.get_or_insert_with(|| error.clone());
+            }
+            progress.completed = Some(info.batch_time);
+        });
+    }
+}

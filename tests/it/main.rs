@@ -1,0 +1,9 @@
+//! The integration tests: one binary, one module for each theme.
+
+#![allow(clippy::type_complexity, reason = "the types of records are what many of these tests are about")]
+
+mod common;
+mod conformance;
+mod context;
+mod language;
+mod laws;
