@@ -17,18 +17,15 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
     let setup = Setup { partitions: case.partitions, threads: 2 };
     let inputs: Vec<Vec<Vec<Value>>> =
         [Some(&case.input), case.input2.as_ref()].into_iter().flatten().cloned().collect();
-    let batches = run_all(setup, &inputs, |mut inputs| {
+    let ran = run_all(setup, &inputs, |mut inputs| {
         let first = inputs.remove(0);
         chain(&first, inputs.first(), steps)
     });
-    let mut outcome = Outcome::default();
-    for (index, batch) in batches.into_iter().enumerate() {
-        match batch {
-            Ok(batch) => outcome.outputs.push((index + 1, batch)),
-            Err(error) => outcome.error = Some((index + 1, error.to_string())),
-        }
-    }
-    Ok(outcome)
+    // Spark stops at the first batch that fails.
+    let error = ran.errors.first().map(|(batch, error)| (*batch, error.to_string()));
+    let before = |batch: usize| error.as_ref().is_none_or(|(failed, _)| batch < *failed);
+    let outputs = ran.outputs.into_iter().filter(|(batch, _)| before(*batch)).collect();
+    Ok(Outcome { outputs, snapshots: None, error })
 }
 
 /// Whether the library has all operators; the next ones are taken out of here as they arrive.

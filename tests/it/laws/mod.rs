@@ -78,8 +78,11 @@ fn output<A: Sample, R: Comparable>(
     inputs: &[Vec<Vec<A>>],
     topology: impl Fn(Vec<DStream<A>>) -> DStream<R>,
 ) -> Result<Vec<Batch<R>>, TestCaseError> {
-    let batches = run_all(setup, inputs, topology).into_iter();
-    batches.map(|batch| batch.map_err(|error| TestCaseError::fail(error.to_string()))).collect()
+    let ran = run_all(setup, inputs, topology);
+    match ran.errors.first() {
+        Some((_, error)) => Err(TestCaseError::fail(error.to_string())),
+        None => Ok(ran.outputs.into_iter().map(|(_, batch)| batch).collect()),
+    }
 }
 
 /// What results must be to be compared.
