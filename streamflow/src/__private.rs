@@ -1,7 +1,5 @@
 //! The only path that emitted code may name. Nothing here is part of the public interface: it may change in any release.
 
-
-
 pub use crate::plan::{Function, Fused, Operator, StagePlan};
 pub use crate::record::Fork;
 pub use crate::record::own::{Borrowing, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, tag};
@@ -16,7 +14,9 @@ pub mod sink {
     use crate::stage::combine::{self, Combine};
     use crate::stage::join::{self, PairSink};
     use crate::stage::sink::Sink;
-    use crate::stage::{collect, group, repartition, total};
+    use crate::stage::window::fold::{Inverse, TwoStacks};
+    use crate::stage::{collect, group, map_with_state, repartition, total, update_state_by_key, window};
+    use crate::state::spec::{Plain, WithTime};
 
     pub type ReduceByKey<K, V, F> = Sink<Combine<K, combine::Reduce<V, F>>>;
     pub type CombineByKey<K, V, C, New, Add, Merge> = Sink<Combine<K, combine::CombineBy<V, C, New, Add, Merge>>>;
@@ -35,6 +35,23 @@ pub mod sink {
     pub type RightOuterJoin<K, V, W> = PairSink<join::RightOuterJoin<K, V, W>>;
     pub type FullOuterJoin<K, V, W> = PairSink<join::FullOuterJoin<K, V, W>>;
     pub type Cogroup<K, V, W> = PairSink<join::Cogroup<K, V, W>>;
+    pub type CountByWindow = Sink<window::total::CountAllWindow>;
+    pub type CountByValueAndWindow<K> = Sink<window::keyed::CountWindow<K>>;
+    pub type ReduceByWindow<T, F> = Sink<window::total::ReduceAllWindow<T, F, TwoStacks<combine::Reduce<T, F>>>>;
+    pub type ReduceByWindowInverse<T, F, I> =
+        Sink<window::total::ReduceAllWindow<T, F, Inverse<combine::Reduce<T, F>, I>>>;
+    pub type ReduceByKeyAndWindow<K, V, F> =
+        Sink<window::keyed::ReduceWindow<K, V, F, TwoStacks<combine::Reduce<V, F>>>>;
+    pub type ReduceByKeyAndWindowInverse<K, V, F, I> =
+        Sink<window::keyed::ReduceWindow<K, V, F, Inverse<combine::Reduce<V, F>, I>>>;
+    pub type GroupByKeyAndWindow<K, V> = Sink<window::keyed::GroupWindow<K, V>>;
+    pub type UpdateStateByKey<K, V, S, F> =
+        Sink<update_state_by_key::UpdateStateByKey<K, V, S, update_state_by_key::ByValues<F>>>;
+    pub type UpdateStateByKeyWithTime<K, V, S, F> =
+        Sink<update_state_by_key::UpdateStateByKey<K, V, S, update_state_by_key::ByTime<F>>>;
+    pub type MapWithState<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, F>>;
+    pub type MapWithStatePlain<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, Plain<F>>>;
+    pub type MapWithStateTime<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, WithTime<F>>>;
     pub type Collect<T> = Sink<collect::CollectRecords<T>>;
     pub type CollectViews<T> = Sink<collect::CollectText<T>>;
 }

@@ -1,6 +1,7 @@
 //! Batch mode: the same topology over data that is there, without threads of a context and without time.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::dstream::DStream;
@@ -137,11 +138,12 @@ impl BatchContext {
         if self.topology.is_frozen() {
             return Err(Error::illegal_state("a batch context runs once; make another one for more data"));
         }
-        let graph = self.topology.freeze()?;
+        let graph = self.topology.freeze(Duration::ZERO)?;
         let engine = Engine {
             exec: Arc::new(LocalExecutor::new("batch", self.threads)?),
             parallelism: self.parallelism,
             max_task_failures: 1,
+            grid: None,
             graph,
         };
         let run = Run::new(&engine, BatchTime::default(), false);

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
-use crate::run::Engine;
+use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::listener::{Event, ListenerBus, ReceiverEvents, StreamingListener};
 pub use crate::scheduler::status::ContextState;
@@ -329,7 +329,7 @@ impl Core {
     }
 
     fn launch(self: &Arc<Self>, life: &mut Life) -> Result<()> {
-        let graph = self.topology.freeze()?;
+        let graph = self.topology.freeze(self.config.interval)?;
         if graph.outputs.is_empty() {
             return Err(Error::invalid(
                 "no output operations registered, so nothing to execute; give a stream an output such as `.print(10)`",
@@ -346,12 +346,14 @@ impl Core {
         self.start_inputs(&inputs, now)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
+        let first = now.next(config.interval);
+        let grid = Grid { zero: first - config.interval, interval: config.interval };
         let (parallelism, max_task_failures) = (config.parallelism, config.max_task_failures);
         life.scheduler = Some(Scheduler::start(Parts {
             name: config.name.clone(),
             interval: config.interval,
-            first: now.next(config.interval),
-            engine: Engine { graph, exec, parallelism, max_task_failures },
+            first,
+            engine: Engine { graph, exec, parallelism, max_task_failures, grid: Some(grid) },
             inputs,
             hooks: config.hooks.clone(),
             control: Arc::clone(&self.control),

@@ -2,4 +2,4 @@
 
 pub use std::time::Duration;
 
-pub use crate::{Batch, DStream, Record, StaticTable, StreamingContext, stream};
+pub use crate::{Batch, DStream, Record, State, StateSpec, StaticTable, StreamingContext, stream};

@@ -11,12 +11,14 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::plan::Operator;
 use crate::record::Record;
+use crate::stage::window::WindowStep;
 use crate::time::{BatchTime, lock};
 use crate::topology::{AnyDataset, Graph, NodeId, StageId};
 
@@ -26,6 +28,17 @@ pub(crate) struct Engine {
     pub(crate) exec: Arc<dyn Executor>,
     pub(crate) parallelism: usize,
     pub(crate) max_task_failures: usize,
+    /// The grid of batch times; nothing in batch mode.
+    pub(crate) grid: Option<Grid>,
+}
+
+/// The grid of batch times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    /// One interval before the first batch.
+    pub(crate) zero: BatchTime,
+    /// The batch interval.
+    pub(crate) interval: Duration,
 }
 
 /// What a task knows of its place.
@@ -75,6 +88,58 @@ impl<'e> Run<'e> {
 
     pub(crate) fn parallelism(&self) -> usize {
         self.engine.parallelism
+    }
+
+    /// One interval before the first batch; the time of the batch itself in batch mode.
+    pub(crate) fn zero(&self) -> BatchTime {
+        self.engine.grid.map_or(self.time, |grid| grid.zero)
+    }
+
+    /// Sees that a node's data set of this batch is made.
+    pub(crate) fn await_node(&self, node: NodeId) -> Result<()> {
+        self.ensure(node);
+        match &*self.nodes[node.0].borrow() {
+            Some(Err(error)) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a node with this slide yields a data set in this batch.
+    fn is_due(&self, slide: Duration) -> bool {
+        let Some(grid) = self.engine.grid else { return true };
+        slide.is_zero() || self.time.since(grid.zero).as_millis().is_multiple_of(slide.as_millis())
+    }
+
+    /// Whether a node yields a data set in this batch.
+    pub(crate) fn yields(&self, node: NodeId) -> bool {
+        self.is_due(self.engine.graph.nodes[node.0].slide)
+    }
+
+    /// This batch as the window or state of `node` sees it. In batch mode the one batch is the whole window.
+    pub(crate) fn window_step(&self, node: NodeId) -> WindowStep {
+        let node = &self.engine.graph.nodes[node.0];
+        let Some(grid) = self.engine.grid else {
+            return WindowStep { time: self.time, since_zero: 1, parent_slide: 1, length: 1, slide: 1 };
+        };
+        let length = node.window.map_or(node.slide, |window| window.length);
+        WindowStep {
+            time: self.time,
+            since_zero: self.time.since(grid.zero).as_millis() as u64,
+            parent_slide: node.parent_slide.as_millis() as u64,
+            length: length.as_millis() as u64,
+            slide: node.slide.as_millis() as u64,
+        }
+    }
+
+    /// Shows this batch to the windows and state whose parents have data, whether or not an output asks for them.
+    ///
+    /// Their errors are kept; the outputs that need them will find them.
+    pub(crate) fn advance_stateful(&self) {
+        for (index, node) in self.engine.graph.nodes.iter().enumerate() {
+            if node.stateful && self.is_due(node.parent_slide) {
+                self.ensure(NodeId(index));
+            }
+        }
     }
 
     /// Sets the blocks of an input.
@@ -128,16 +193,20 @@ impl<'e> Run<'e> {
 
     /// The data set of a node, made now if it was not yet.
     pub(crate) fn dataset<T: Record + ?Sized>(&self, node: NodeId) -> Result<Arc<dyn Dataset<T>>> {
-        if self.nodes[node.0].borrow().is_none() {
-            let made = self.make(node);
-            *self.nodes[node.0].borrow_mut() = Some(made);
-        }
+        self.ensure(node);
         match &*self.nodes[node.0].borrow() {
             Some(Ok(data)) => Ok(Arc::clone(
                 data.downcast_ref::<Arc<dyn Dataset<T>>>().expect("a handle has the record type of its node"),
             )),
             Some(Err(error)) => Err(error.clone()),
             None => unreachable!("it was made above"),
+        }
+    }
+
+    fn ensure(&self, node: NodeId) {
+        if self.nodes[node.0].borrow().is_none() {
+            let made = self.make(node);
+            *self.nodes[node.0].borrow_mut() = Some(made);
         }
     }
 

@@ -11,11 +11,13 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::plan::{Function, Operator, StagePlan};
 use crate::record::Record;
 use crate::run::Run;
+use crate::stage::window::WindowSpec;
 use crate::time::lock;
 
 /// Number of a node in its topology.
@@ -65,10 +67,20 @@ pub(crate) struct Node {
     pub(crate) record: String,
     /// Nodes that it is computed from without a stage between.
     pub(crate) parents: Vec<NodeId>,
+    /// A node that must be computed before it, although it does not read that node's data set.
+    pub(crate) follows: Option<NodeId>,
     /// Stages that write to it.
     pub(crate) writers: Vec<StageId>,
     /// How many stages, nodes and outputs read it.
     pub(crate) consumers: usize,
+    /// Its window, if it is one.
+    pub(crate) window: Option<WindowSpec>,
+    /// How often it yields a data set; known when the topology is frozen. Zero in batch mode.
+    pub(crate) slide: Duration,
+    /// How often its parents do.
+    pub(crate) parent_slide: Duration,
+    /// Whether it must see every batch of its parent, also when nobody asks for its own: windows and state.
+    pub(crate) stateful: bool,
     /// How its records are cloned: a `T::Cloner`.
     cloner: Option<Box<dyn Any + Send + Sync>>,
     /// How it is computed; nothing for inputs.
@@ -84,8 +96,13 @@ impl Node {
             operator: None,
             record: crate::plan::explain::type_name::<T>(),
             parents: Vec::new(),
+            follows: None,
             writers: Vec::new(),
             consumers: 0,
+            window: None,
+            slide: Duration::ZERO,
+            parent_slide: Duration::ZERO,
+            stateful: false,
             cloner: None,
             compute: None,
         }
@@ -118,6 +135,39 @@ pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) stages: Vec<Arc<dyn Stage>>,
     pub(crate) outputs: Vec<Output>,
+}
+
+impl Graph {
+    /// Finds how often each node yields a data set: every batch, unless it stands on a window.
+    ///
+    /// # Errors
+    /// When a window does not fit its parent, or an operator takes streams of different slides.
+    fn find_slides(&mut self, interval: Duration) -> Result<()> {
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            let inputs = node.writers.iter().map(|stage| self.stages[stage.0].input());
+            let mut slides =
+                node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
+            let parent_slide = slides.next().unwrap_or(interval);
+            let place = |error: Error| match node.operator {
+                Some(operator) => error.at_operator(operator),
+                None => error,
+            };
+            if let Some(other) = slides.find(|slide| *slide != parent_slide) {
+                return Err(place(Error::invalid(format!(
+                    "`{}` takes streams that yield batches every {parent_slide:?} and every {other:?}: \
+                     give both the same slide, for instance by a window",
+                    node.label
+                ))));
+            }
+            let slide = match &node.window {
+                Some(window) => window.check(parent_slide).map_err(place)?,
+                None => parent_slide,
+            };
+            (self.nodes[index].parent_slide, self.nodes[index].slide) = (parent_slide, slide);
+        }
+        Ok(())
+    }
 }
 
 /// A handle to the declared graph; clones are the same topology.
@@ -227,12 +277,15 @@ impl Topology {
         if draft.mistakes.is_empty() { None } else { Some(draft.mistakes.remove(0)) }
     }
 
-    /// Ends the declaration.
-    pub(crate) fn freeze(&self) -> Result<Arc<Graph>> {
+    /// Ends the declaration, for batches every `interval`; zero in batch mode.
+    pub(crate) fn freeze(&self, interval: Duration) -> Result<Arc<Graph>> {
         if let Some(mistake) = self.take_mistake() {
             return Err(mistake);
         }
-        let graph = std::mem::take(&mut lock(&self.0.draft).graph);
+        let mut graph = std::mem::take(&mut lock(&self.0.draft).graph);
+        if !interval.is_zero() {
+            graph.find_slides(interval)?;
+        }
         Ok(Arc::clone(self.0.frozen.get_or_init(|| Arc::new(graph))))
     }
 

@@ -397,7 +397,7 @@ pub trait FindKey {
 pub struct FindView<'k, T>(&'k T);
 
 /// A key looked up as it is.
-pub struct FindId<'k, T>(&'k T);
+pub struct FindId<'k, T>(pub(crate) &'k T);
 
 impl<T: OwnKey> FindKey for FindView<'_, T> {
     type Owned = T::Owned;

@@ -99,7 +99,8 @@ impl Jobs {
         let run = Run::new(&self.engine, set.time, set.rerun);
         self.load(&set, &run, &mut info);
         let mut errors = Vec::new();
-        for (id, output) in self.engine.graph.outputs.iter().enumerate() {
+        run.advance_stateful();
+        for (id, output) in self.engine.graph.outputs.iter().enumerate().filter(|(_, output)| run.yields(output.node)) {
             let outcome = self.output(id, output, &run);
             errors.extend(outcome.failure.clone());
             info.outputs.push(outcome);

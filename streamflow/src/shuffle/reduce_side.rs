@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::map_side::{Aggregator, Bucket};
 use super::table::{Row, Table};
 use crate::dataset::{Merge, Merged};
-use crate::run::At;
 use crate::plan::Operator;
+use crate::run::At;
 
 /// Turns `writers × partitions` around: for each partition its buckets, in the order of the writers.
 pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B>> {
-    let mut parts: Vec<Vec<B>> = std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
+    let mut parts: Vec<Vec<B>> =
+        std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
     for buckets in written {
         for (part, bucket) in parts.iter_mut().zip(buckets) {
             part.push(bucket);
@@ -62,7 +63,10 @@ where
 }
 
 /// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
-fn merge_buckets<K: Hash + Eq, G: Aggregator>(aggregator: &G, buckets: Vec<Bucket<K, G::Acc>>) -> Table<K, G::Acc> {
+pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
+    aggregator: &G,
+    buckets: Vec<Bucket<K, G::Acc>>,
+) -> Table<K, G::Acc> {
     let mut all = Table::new();
     for (index, Bucket { table, rows }) in buckets.into_iter().enumerate() {
         if index == 0 {

@@ -15,7 +15,7 @@ use crate::plan::Operator;
 use crate::record::own::LiftedKey;
 use crate::run::Task;
 use crate::shuffle::KeyHasher;
-use crate::shuffle::map_side::{Aggregator, CombineWriter};
+use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter};
 use crate::shuffle::reduce_side::MergeCombined;
 use crate::topology::AnyDataset;
 
@@ -63,6 +63,12 @@ pub(crate) fn checked(partitions: Option<usize>) -> Option<usize> {
 /// `reduce_by_key`.
 pub struct Reduce<V, F>(F, PhantomData<fn() -> V>);
 
+impl<V, F> Reduce<V, F> {
+    pub(crate) fn new(reduce: F) -> Self {
+        Self(reduce, PhantomData)
+    }
+}
+
 impl<V: Send + Sync + 'static, F: Fn(V, V) -> V + Send + Sync + 'static> Aggregator for Reduce<V, F> {
     type Value = V;
     type Acc = V;
@@ -91,7 +97,7 @@ where
 {
     /// Makes the node of a `reduce_by_key`.
     pub fn finish(self, operator: &'static Operator, reduce: F, partitions: Option<usize>) -> DStream<(K, V)> {
-        self.build(operator, Combine::new(operator, Reduce(reduce, PhantomData), checked(partitions)))
+        self.build(operator, Combine::new(operator, Reduce::new(reduce), checked(partitions)))
     }
 }
 
@@ -278,6 +284,14 @@ impl Aggregator for Once {
 pub struct ValueWriter<K, G: Aggregator>(CombineWriter<K, G>);
 
 impl<K, G: Aggregator<Value = ()>> ValueWriter<K, G> {
+    pub(crate) fn new(writer: CombineWriter<K, G>) -> Self {
+        Self(writer)
+    }
+
+    pub(crate) fn into_buckets(self) -> Vec<Bucket<K, G::Acc>> {
+        self.0.into_buckets()
+    }
+
     /// Adds a record.
     #[inline]
     pub fn push<Q: LiftedKey<Owned = K>>(&mut self, record: Q) {
@@ -304,7 +318,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> Gather for CountByValue<K> {
             key: PhantomData,
         };
         let partitions = self.0.partitions.unwrap_or(cx.run.parallelism());
-        cx.shuffled(merge.merged(written.into_iter().map(|writer| writer.0.into_buckets()).collect(), partitions))
+        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), partitions))
     }
 }
 
@@ -334,7 +348,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> Gather for Distinct<K> {
             key: PhantomData,
         };
         let partitions = self.0.partitions.unwrap_or(cx.run.parallelism());
-        cx.shuffled(merge.merged(written.into_iter().map(|writer| writer.0.into_buckets()).collect(), partitions))
+        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), partitions))
     }
 }
 

@@ -15,11 +15,14 @@ pub(crate) mod collect;
 pub(crate) mod combine;
 pub(crate) mod group;
 pub(crate) mod join;
+pub(crate) mod map_with_state;
 pub(crate) mod narrow;
 pub(crate) mod repartition;
 pub(crate) mod sink;
 pub(crate) mod static_table;
 pub(crate) mod total;
 pub(crate) mod transform;
+pub(crate) mod update_state_by_key;
+pub(crate) mod window;
 
 pub(crate) use self::sink::{Gather, GatherCx};

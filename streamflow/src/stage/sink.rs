@@ -7,8 +7,9 @@ use crate::dataset::Dataset;
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
-use crate::record::Record;
+use crate::record::{Fork, Record};
 use crate::run::{Run, Task};
+use crate::stage::window::WindowSpec;
 use crate::time::lock;
 use crate::topology::{AnyDataset, Compute, Node, NodeId, Scope, StageId, Topology};
 
@@ -69,6 +70,7 @@ impl Wiring {
         &self,
         operator: &'static Operator,
         compute: impl FnOnce(Vec<StageId>) -> Arc<dyn Compute>,
+        change: impl FnOnce(&mut Node),
     ) -> DStream<T> {
         let ports = lock(&self.ports);
         let bound = || ports.iter().flatten();
@@ -81,6 +83,7 @@ impl Wiring {
         node.operator = Some(operator);
         node.compute = Some(compute(writers.clone()));
         node.writers = writers;
+        change(&mut node);
         let id = topology.add_node(node);
         self.node.set(id).expect("a sink is finished once");
         DStream::new(topology, id)
@@ -121,10 +124,31 @@ impl<G: Gather> Sink<G> {
 
     /// Makes the operator's node.
     pub(crate) fn build(self, operator: &'static Operator, gather: G) -> DStream<G::Record> {
+        self.build_with(operator, gather, |_| {})
+    }
+
+    /// Makes the node of an operator over a window.
+    pub(crate) fn build_window(self, operator: &'static Operator, spec: WindowSpec, gather: G) -> DStream<G::Record>
+    where
+        G::Record: Fork,
+    {
+        self.build_with(operator, gather, |node| {
+            node.window = Some(spec);
+            node.stateful = true;
+            node.set_cloner::<G::Record>(G::Record::cloner());
+        })
+    }
+
+    pub(crate) fn build_with(
+        self,
+        operator: &'static Operator,
+        gather: G,
+        change: impl FnOnce(&mut Node),
+    ) -> DStream<G::Record> {
         let gather = Arc::new(gather);
         assert!(self.gather.set(Arc::clone(&gather)).is_ok(), "a sink is finished once");
         let wiring = Arc::clone(&self.wiring);
-        self.wiring.finish(operator, |stages| Arc::new(Gathered { gather, wiring, stages }))
+        self.wiring.finish(operator, |stages| Arc::new(Gathered { gather, wiring, stages }), change)
     }
 }
 

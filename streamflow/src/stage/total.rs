@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::combine::Reduce;
 use super::sink::Sink;
 use super::{Gather, GatherCx};
 use crate::dataset::{Merge, Merged};
@@ -15,15 +16,21 @@ use crate::error::Result;
 use crate::plan::Operator;
 use crate::record::own::Lifted;
 use crate::run::{At, Task};
+use crate::shuffle::map_side::Aggregator;
 use crate::topology::AnyDataset;
 
 /// `count`: one record a batch, zero for an empty one.
 pub struct Count;
 
 /// Counts records.
+#[derive(Default)]
 pub struct CountWriter(u64);
 
 impl CountWriter {
+    pub(crate) fn count(&self) -> u64 {
+        self.0
+    }
+
     /// Counts one.
     #[inline]
     pub fn push<T>(&mut self, _: T) {
@@ -45,7 +52,7 @@ impl Gather for Count {
     type Writer = CountWriter;
 
     fn writer(&self, _: Task) -> CountWriter {
-        CountWriter(0)
+        CountWriter::default()
     }
 
     fn gather(self: &Arc<Self>, written: Vec<CountWriter>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
@@ -62,24 +69,38 @@ impl Sink<Count> {
 
 /// `reduce`: one record for a batch that has any.
 pub struct ReduceAll<T, F> {
-    reduce: Arc<F>,
+    aggregator: Arc<Reduce<T, F>>,
     operator: &'static Operator,
-    record: PhantomData<fn() -> T>,
 }
 
 /// Reduces the records of a partition.
 pub struct ReduceWriter<T, F> {
-    reduce: Arc<F>,
+    aggregator: Arc<Reduce<T, F>>,
     acc: Option<T>,
 }
 
-impl<T, F: Fn(T, T) -> T> ReduceWriter<T, F> {
+impl<T, F> ReduceWriter<T, F> {
+    pub(crate) fn new(aggregator: Arc<Reduce<T, F>>) -> Self {
+        Self { aggregator, acc: None }
+    }
+
+    /// What the records were reduced to; nothing if there were none.
+    pub(crate) fn into_acc(self) -> Option<T> {
+        self.acc
+    }
+}
+
+impl<T, F> ReduceWriter<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fn(T, T) -> T + Send + Sync + 'static,
+{
     /// Adds a record.
     #[inline]
     pub fn push(&mut self, record: impl Lifted<Owned = T>) {
         let record = record.own();
         self.acc = Some(match self.acc.take() {
-            Some(acc) => (self.reduce)(acc, record),
+            Some(acc) => self.aggregator.add(acc, record),
             None => record,
         });
     }
@@ -95,7 +116,8 @@ where
 
     fn merge(&self, buckets: Vec<ReduceWriter<T, F>>) -> Vec<T> {
         let at = At(self.operator);
-        let total = buckets.into_iter().filter_map(|bucket| bucket.acc).reduce(&*self.reduce);
+        let parts = buckets.into_iter().filter_map(ReduceWriter::into_acc);
+        let total = parts.reduce(|left, right| self.aggregator.merge(left, right));
         std::mem::forget(at);
         total.into_iter().collect()
     }
@@ -110,7 +132,7 @@ where
     type Writer = ReduceWriter<T, F>;
 
     fn writer(&self, _: Task) -> ReduceWriter<T, F> {
-        ReduceWriter { reduce: Arc::clone(&self.reduce), acc: None }
+        ReduceWriter::new(Arc::clone(&self.aggregator))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ReduceWriter<T, F>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
@@ -125,7 +147,7 @@ where
 {
     /// Makes the node of a `reduce`.
     pub fn finish(self, operator: &'static Operator, reduce: F) -> DStream<T> {
-        self.build(operator, ReduceAll { reduce: Arc::new(reduce), operator, record: PhantomData })
+        self.build(operator, ReduceAll { aggregator: Arc::new(Reduce::new(reduce)), operator })
     }
 }
 

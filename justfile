@@ -1,0 +1,30 @@
+# What CI runs, step by step. `just check` does everything.
+
+check: fmt clippy test docs examples
+
+fmt:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+test:
+    cargo test --workspace
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+
+examples:
+    .ci/examples
+
+bench:
+    cargo bench --bench fused
+    cargo bench --bench ratios
+
+deny:
+    cargo deny check
+
+# Each feature alone, and none.
+features:
+    cargo check -p streamflow --no-default-features
+    cargo check -p streamflow --all-features

@@ -1,0 +1,321 @@
+//! `map_with_state`: a function of key, value and state for each record, and the states of all keys as a second stream.
+//!
+//! *Cost of a batch*: the keys that have records, and those that time out; never the keys that exist.
+//! *Failure*: a function that fails half-way leaves the state as it must not be, so the operator fails from then on.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use super::sink::Sink;
+use super::transform::NodeSlot;
+use super::window::Continuity;
+use super::{Gather, GatherCx};
+use crate::dstream::DStream;
+use crate::error::Result;
+use crate::plan::Operator;
+use crate::run::{At, Run, Task};
+use crate::shuffle::map_side::ScatterWriter;
+use crate::shuffle::reduce_side::transpose;
+use crate::shuffle::table::Row;
+use crate::shuffle::{KeyHasher, partition_of};
+use crate::state::spec::{Decided, Phase, Plain, State, StateSpec, WithTime};
+use crate::state::table::StateTable;
+use crate::time::{BatchTime, lock};
+use crate::topology::{AnyDataset, Compute, Node, NodeId};
+
+/// The tables of all partitions; shared by the operator and its snapshots.
+pub(crate) struct StateStore<K, S> {
+    pub(crate) initial: Mutex<Vec<(K, S)>>,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) continuity: Mutex<Continuity>,
+    pub(crate) tables: OnceLock<Vec<Mutex<StateTable<K, S>>>>,
+}
+
+impl<K: Hash + Eq + Send, S: Send> StateStore<K, S> {
+    pub(crate) fn new(initial: Vec<(K, S)>) -> Self {
+        Self {
+            initial: Mutex::new(initial),
+            hasher: KeyHasher::new(),
+            continuity: Mutex::default(),
+            tables: OnceLock::new(),
+        }
+    }
+
+    /// The tables, with the initial state in them, touched at `zero`.
+    pub(crate) fn tables(&self, partitions: usize, zero: BatchTime) -> &[Mutex<StateTable<K, S>>] {
+        self.tables.get_or_init(|| {
+            let mut tables: Vec<StateTable<K, S>> =
+                std::iter::repeat_with(StateTable::default).take(partitions).collect();
+            for (key, state) in lock(&self.initial).drain(..) {
+                let hash = self.hasher.hash_of(&crate::record::own::FindId(&key));
+                let table = &mut tables[partition_of(hash, partitions)];
+                match table.find(hash, &key) {
+                    Some(slot) => table.slot(slot).state = Some(state),
+                    None => {
+                        let slot = table.insert(hash, key, state, zero);
+                        table.file(slot, zero);
+                    }
+                }
+            }
+            tables.into_iter().map(Mutex::new).collect()
+        })
+    }
+}
+
+/// The function of a `map_with_state`.
+pub trait MapState<K, V, S, M>: Send + Sync + 'static {
+    /// Calls it.
+    fn call(&self, time: BatchTime, key: &K, value: Option<V>, state: &mut State<S>) -> Option<M>;
+}
+
+impl<K, V, S, M, F> MapState<K, V, S, M> for Plain<F>
+where
+    F: Fn(&K, Option<V>, &mut State<S>) -> M + Send + Sync + 'static,
+{
+    fn call(&self, _: BatchTime, key: &K, value: Option<V>, state: &mut State<S>) -> Option<M> {
+        Some((self.0)(key, value, state))
+    }
+}
+
+impl<K, V, S, M, F> MapState<K, V, S, M> for WithTime<F>
+where
+    F: Fn(BatchTime, &K, Option<V>, &mut State<S>) -> Option<M> + Send + Sync + 'static,
+{
+    fn call(&self, time: BatchTime, key: &K, value: Option<V>, state: &mut State<S>) -> Option<M> {
+        (self.0)(time, key, value, state)
+    }
+}
+
+/// `map_with_state`.
+pub struct MapWithState<K, V, S, M, F> {
+    function: F,
+    timeout: Option<Duration>,
+    partitions: Option<usize>,
+    operator: &'static Operator,
+    store: Arc<StateStore<K, S>>,
+    types: PhantomData<fn(V) -> M>,
+}
+
+impl<K, V, S, M, F> MapWithState<K, V, S, M, F>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    F: MapState<K, V, S, M>,
+{
+    /// The batch in one partition.
+    fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, rows: impl Iterator<Item = Row<K, V>>) -> Vec<M> {
+        let mut mapped = Vec::new();
+        for Row { hash, key, acc: value } in rows {
+            mapped.extend(self.touch(table, time, hash, key, value));
+        }
+        if let Some(timeout) = self.timeout {
+            for number in table.due(time - timeout) {
+                let slot = table.remove(number);
+                let mut state = State::timing_out(slot.state.expect("a kept key has a state"));
+                mapped.extend(self.function.call(time, &slot.key, None, &mut state));
+            }
+        }
+        mapped
+    }
+
+    /// One record.
+    fn touch(&self, table: &mut StateTable<K, S>, time: BatchTime, hash: u64, key: K, value: V) -> Option<M> {
+        let Some(number) = table.find(hash, &key) else {
+            let mut state = State::new(None);
+            let record = self.function.call(time, &key, Some(value), &mut state);
+            if let (Some(state), _) = state.into_parts() {
+                let number = table.insert(hash, key, state, time);
+                self.file(table, number, time);
+            }
+            return record;
+        };
+        let slot = table.slot(number);
+        let mut state = State::new(slot.state.take());
+        let record = self.function.call(time, &slot.key, Some(value), &mut state);
+        match state.into_parts() {
+            (_, Phase::Removed) => drop(table.remove(number)),
+            (state, phase) => {
+                slot.state = state;
+                // With a timeout a record keeps its key alive also when the function leaves the state as it is.
+                if phase == Phase::Updated || self.timeout.is_some() {
+                    slot.touched = time;
+                }
+            }
+        }
+        record
+    }
+
+    fn file(&self, table: &mut StateTable<K, S>, number: u32, time: BatchTime) {
+        if self.timeout.is_some() {
+            table.file(number, time);
+        }
+    }
+}
+
+impl<K, V, S, M, F> Gather for MapWithState<K, V, S, M, F>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+    F: MapState<K, V, S, M>,
+{
+    type Record = M;
+    type Writer = ScatterWriter<K, V>;
+
+    fn writer(&self, task: Task) -> ScatterWriter<K, V> {
+        ScatterWriter::new(self.store.hasher.clone(), self.partitions.unwrap_or(task.parallelism))
+    }
+
+    fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
+        let run = cx.run;
+        lock(&self.store.continuity).step(&run.window_step(cx.node))?;
+        let partitions = self.partitions.unwrap_or(run.parallelism());
+        let tables = self.store.tables(partitions, run.zero());
+        let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
+        let weight = written.iter().flatten().map(Vec::len).sum();
+        let parts: Vec<_> = transpose(written, partitions).into_iter().map(Mutex::new).collect();
+        let time = run.time();
+        let blocks = run.tasks(partitions, weight, &|task| {
+            let at = At(self.operator);
+            let rows = std::mem::take(&mut *lock(&parts[task.partition])).into_iter().flatten();
+            let mapped = self.update(&mut lock(&tables[task.partition]), time, rows);
+            std::mem::forget(at);
+            Arc::new(mapped)
+        });
+        let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
+        Ok(run.blocks::<M>(cx.node, blocks))
+    }
+}
+
+/// What a `map_with_state` gives: the mapped stream, and the states of all keys on demand.
+///
+/// It dereferences to the mapped stream.
+#[must_use = "a stream does nothing unless an output depends on it"]
+pub struct MapWithStateStream<K, S, M: Send + Sync + 'static> {
+    mapped: DStream<M>,
+    store: Arc<StateStore<K, S>>,
+}
+
+impl<K, S, M: Send + Sync + 'static> Deref for MapWithStateStream<K, S, M> {
+    type Target = DStream<M>;
+
+    fn deref(&self) -> &DStream<M> {
+        &self.mapped
+    }
+}
+
+impl<K, S, M: Send + Sync + 'static> MapWithStateStream<K, S, M> {
+    /// The mapped stream.
+    pub fn into_mapped(self) -> DStream<M> {
+        self.mapped
+    }
+
+    /// The states of all keys after each batch.
+    pub fn state_snapshots(&self) -> DStream<(K, S)>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        S: Clone + Send + Sync + 'static,
+    {
+        let topology = self.mapped.topology();
+        let slot = NodeSlot::default();
+        let name = topology.inspect(|graph| graph.nodes[self.mapped.node().0].name.clone());
+        let mut node = Node::new::<(K, S)>(format!("{name}.state_snapshots"), "state_snapshots");
+        node.follows = Some(self.mapped.node());
+        node.compute = Some(Arc::new(Snapshots {
+            node: slot.clone(),
+            mapped: self.mapped.node(),
+            store: Arc::clone(&self.store),
+        }));
+        let id = topology.add_node(node);
+        slot.set(id);
+        DStream::new(topology.clone(), id)
+    }
+}
+
+struct Snapshots<K, S> {
+    node: NodeSlot,
+    mapped: NodeId,
+    store: Arc<StateStore<K, S>>,
+}
+
+impl<K, S> Compute for Snapshots<K, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
+        run.await_node(self.mapped)?;
+        let tables = self.store.tables.get().map_or(&[][..], Vec::as_slice);
+        let keys = tables.iter().map(|table| lock(table).len()).sum();
+        let blocks = run.tasks(tables.len(), keys, &|task| {
+            let table = lock(&tables[task.partition]);
+            Arc::new(table.iter().map(|(key, state)| (key.clone(), state.clone())).collect::<Vec<_>>())
+        })?;
+        Ok(run.blocks::<(K, S)>(self.node.get(), blocks))
+    }
+}
+
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, F>>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+    F: MapState<K, V, S, M>,
+{
+    /// Makes the node of a `map_with_state`.
+    pub fn finish(self, operator: &'static Operator, spec: StateSpec<F, K, S, Decided>) -> MapWithStateStream<K, S, M> {
+        let store = Arc::new(StateStore::new(spec.initial));
+        let gather = MapWithState {
+            function: spec.function,
+            timeout: spec.timeout,
+            partitions: spec.partitions,
+            operator,
+            store: Arc::clone(&store),
+            types: PhantomData,
+        };
+        MapWithStateStream { mapped: self.build_with(operator, gather, |node| node.stateful = true), store }
+    }
+}
+
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, Plain<F>>>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+    F: Fn(&K, Option<V>, &mut State<S>) -> M + Send + Sync + 'static,
+{
+    /// As `finish`, with the function apart from the rest of the spec, so that its parameters' types can be inferred.
+    pub fn finish_function(
+        self,
+        operator: &'static Operator,
+        function: F,
+        spec: impl FnOnce(StateSpec<Plain<F>, K, S>) -> StateSpec<Plain<F>, K, S, Decided>,
+    ) -> MapWithStateStream<K, S, M> {
+        self.finish(operator, spec(StateSpec::function(function)))
+    }
+}
+
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, WithTime<F>>>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Send + Sync + 'static,
+    M: Send + Sync + 'static,
+    F: Fn(BatchTime, &K, Option<V>, &mut State<S>) -> Option<M> + Send + Sync + 'static,
+{
+    /// As `finish`, with the function apart from the rest of the spec, so that its parameters' types can be inferred.
+    pub fn finish_function(
+        self,
+        operator: &'static Operator,
+        function: F,
+        spec: impl FnOnce(StateSpec<WithTime<F>, K, S>) -> StateSpec<WithTime<F>, K, S, Decided>,
+    ) -> MapWithStateStream<K, S, M> {
+        self.finish(operator, spec(StateSpec::function_with_time(function)))
+    }
+}

@@ -1,0 +1,147 @@
+//! How the panes of one key become the value of its window.
+//!
+//! * [`Inverse`]: the value is kept; a pane that enters is added, one that leaves is taken away again. Constant work.
+//! * [`TwoStacks`]: no inverse is needed. The panes of a key are a queue made of two stacks: the newer ones with their
+//!   running aggregate, the older ones as aggregates of all that is above them. Taking the oldest away pops one; when the
+//!   older stack is empty the newer one is turned over, once for each pane. Amortised constant work
+//!   (K. Tangwongsan, M. Hirzel, S. Schneider, *Low-latency sliding-window aggregation in worst-case constant time*, 2017,
+//!   describe it as the starting point of their refinements).
+//! * [`Values`]: the value is all values, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::shuffle::map_side::Aggregator;
+
+/// What is kept for one key of a window.
+pub trait Fold<A>: Send + Sync + 'static {
+    /// What is kept for a key.
+    type Kept: Default + Send + 'static;
+    /// What the pane remembers of the key until it leaves.
+    type Left: Send + 'static;
+    /// The key's value in a window.
+    type Value: Send + Sync + 'static;
+    /// A pane enters.
+    fn enter(&self, kept: &mut Self::Kept, pane: A) -> Self::Left;
+    /// The oldest pane of the key leaves.
+    fn leave(&self, kept: &mut Self::Kept, left: Self::Left);
+    /// The value of the window. There is at least one pane, unless [`STAYS`](Fold::STAYS).
+    fn value(&self, kept: &Self::Kept) -> Self::Value;
+    /// Whether a key that is in no pane any more stays, with the value that the inverse function left.
+    const STAYS: bool;
+}
+
+/// Adds what enters and takes away what leaves.
+pub struct Inverse<G, I> {
+    pub(crate) aggregator: Arc<G>,
+    pub(crate) inverse: I,
+}
+
+impl<G, I> Fold<G::Acc> for Inverse<G, I>
+where
+    G: Aggregator<Acc: Clone>,
+    I: Fn(G::Acc, G::Acc) -> G::Acc + Send + Sync + 'static,
+{
+    type Kept = Option<G::Acc>;
+    type Left = G::Acc;
+    type Value = G::Acc;
+    const STAYS: bool = true;
+
+    fn enter(&self, kept: &mut Option<G::Acc>, pane: G::Acc) -> G::Acc {
+        *kept = Some(match kept.take() {
+            Some(value) => self.aggregator.merge(value, pane.clone()),
+            None => pane.clone(),
+        });
+        pane
+    }
+
+    fn leave(&self, kept: &mut Option<G::Acc>, left: G::Acc) {
+        *kept = kept.take().map(|value| (self.inverse)(value, left));
+    }
+
+    fn value(&self, kept: &Option<G::Acc>) -> G::Acc {
+        kept.clone().expect("a key is kept from its first pane on")
+    }
+}
+
+/// Two stacks for each key.
+pub struct TwoStacks<G> {
+    pub(crate) aggregator: Arc<G>,
+}
+
+/// The panes of one key.
+pub struct Stacks<A> {
+    /// Aggregates of the older panes, each of a pane and all newer ones of this stack; the oldest pane is on top.
+    older: Vec<A>,
+    /// The newer panes, the newest on top.
+    newer: Vec<A>,
+    /// The aggregate of `newer`.
+    newest: Option<A>,
+}
+
+impl<A> Default for Stacks<A> {
+    fn default() -> Self {
+        Self { older: Vec::new(), newer: Vec::new(), newest: None }
+    }
+}
+
+impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
+    type Kept = Stacks<G::Acc>;
+    type Left = ();
+    type Value = G::Acc;
+    const STAYS: bool = false;
+
+    fn enter(&self, kept: &mut Stacks<G::Acc>, pane: G::Acc) {
+        kept.newest = Some(match kept.newest.take() {
+            Some(value) => self.aggregator.merge(value, pane.clone()),
+            None => pane.clone(),
+        });
+        kept.newer.push(pane);
+    }
+
+    fn leave(&self, kept: &mut Stacks<G::Acc>, (): ()) {
+        if kept.older.is_empty() {
+            kept.newest = None;
+            while let Some(pane) = kept.newer.pop() {
+                let aggregate = match kept.older.last() {
+                    Some(newer) => self.aggregator.merge(pane, newer.clone()),
+                    None => pane,
+                };
+                kept.older.push(aggregate);
+            }
+        }
+        kept.older.pop();
+    }
+
+    fn value(&self, kept: &Stacks<G::Acc>) -> G::Acc {
+        match (kept.older.last(), &kept.newest) {
+            (Some(older), Some(newer)) => self.aggregator.merge(older.clone(), newer.clone()),
+            (Some(value), None) | (None, Some(value)) => value.clone(),
+            (None, None) => unreachable!("a key without panes is forgotten"),
+        }
+    }
+}
+
+/// All values of the panes, in order.
+pub struct Values;
+
+impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
+    type Kept = VecDeque<V>;
+    type Left = usize;
+    type Value = Vec<V>;
+    const STAYS: bool = false;
+
+    fn enter(&self, kept: &mut VecDeque<V>, pane: Vec<V>) -> usize {
+        let values = pane.len();
+        kept.extend(pane);
+        values
+    }
+
+    fn leave(&self, kept: &mut VecDeque<V>, left: usize) {
+        kept.drain(..left);
+    }
+
+    fn value(&self, kept: &VecDeque<V>) -> Vec<V> {
+        kept.iter().cloned().collect()
+    }
+}

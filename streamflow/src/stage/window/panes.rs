@@ -1,0 +1,152 @@
+//! The keys of a window in one partition, and its panes.
+//!
+//! Each key has a slot; a pane is a list of slots with what has to be taken away when the pane leaves. A pane that enters
+//! looks its keys up once; one that leaves needs no look-up at all.
+//!
+//! *Cost of a slide*: the keys of the entering and of the leaving panes, and one value for each key of the result.
+//! *Memory*: a slot for each key, an entry for each key and pane.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::WindowStep;
+use super::fold::Fold;
+use crate::shuffle::table::{Row, Table};
+
+/// The window state of one partition.
+pub(crate) struct Panes<K, A, F: Fold<A>> {
+    index: HashTable<u32>,
+    slots: Vec<Slot<K, F::Kept>>,
+    free: Vec<u32>,
+    panes: VecDeque<Pane<F::Left>>,
+    /// The pane that is not complete yet.
+    open: Table<K, A>,
+}
+
+struct Slot<K, Kept> {
+    hash: u64,
+    /// Nothing in a free slot.
+    key: Option<K>,
+    kept: Kept,
+    /// Number of panes that hold the key.
+    panes: u32,
+}
+
+struct Pane<Left> {
+    number: u64,
+    keys: Vec<(u32, Left)>,
+}
+
+impl<K, A, F: Fold<A>> Default for Panes<K, A, F> {
+    fn default() -> Self {
+        Self {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            panes: VecDeque::new(),
+            open: Table::new(),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
+    /// Takes the batch's partial aggregates, and moves complete panes in and out of the window.
+    pub(crate) fn step(&mut self, fold: &F, step: &WindowStep, batch: Table<K, A>, merge: impl Fn(A, A) -> A) {
+        if step.in_some_window() {
+            if self.open.len() == 0 {
+                self.open = batch;
+            } else {
+                batch.into_rows().for_each(|row| self.open.merge(row, &merge));
+            }
+        }
+        if step.ends_pane() {
+            let complete = std::mem::replace(&mut self.open, Table::new());
+            self.enter(fold, step.pane(), complete);
+            self.leave(fold, step.last_left());
+        }
+    }
+
+    fn enter(&mut self, fold: &F, number: u64, complete: Table<K, A>) {
+        let mut keys = Vec::with_capacity(complete.len());
+        for row in complete.into_rows() {
+            let Row { hash, key, acc } = row;
+            let slot = self.slot(hash, key);
+            let kept = &mut self.slots[slot as usize];
+            kept.panes += 1;
+            keys.push((slot, fold.enter(&mut kept.kept, acc)));
+        }
+        self.panes.push_back(Pane { number, keys });
+    }
+
+    fn leave(&mut self, fold: &F, last_left: u64) {
+        while self.panes.front().is_some_and(|pane| pane.number <= last_left) {
+            let pane = self.panes.pop_front().expect("there is one");
+            for (index, left) in pane.keys {
+                let slot = &mut self.slots[index as usize];
+                fold.leave(&mut slot.kept, left);
+                slot.panes -= 1;
+                if slot.panes == 0 && !F::STAYS {
+                    self.forget(index);
+                }
+            }
+        }
+    }
+
+    /// The slot of a key, a new one if there is none.
+    fn slot(&mut self, hash: u64, key: K) -> u32 {
+        let slots = &mut self.slots;
+        let same = |&slot: &u32| {
+            let slot = &slots[slot as usize];
+            slot.hash == hash && slot.key.as_ref() == Some(&key)
+        };
+        match self.index.entry(hash, same, |&slot| slots[slot as usize].hash) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let slot = Slot { hash, key: Some(key), kept: F::Kept::default(), panes: 0 };
+                let number = match self.free.pop() {
+                    Some(number) => {
+                        slots[number as usize] = slot;
+                        number
+                    }
+                    None => {
+                        slots.push(slot);
+                        u32::try_from(slots.len() - 1).expect("a partition has fewer than 2^32 keys")
+                    }
+                };
+                entry.insert(number);
+                number
+            }
+        }
+    }
+
+    fn forget(&mut self, number: u32) {
+        let slot = &mut self.slots[number as usize];
+        slot.key = None;
+        slot.kept = F::Kept::default();
+        if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
+            entry.remove();
+        }
+        self.free.push(number);
+    }
+
+    /// The records of the window: each key with its value, if `keep` wants it.
+    ///
+    /// A key that no pane holds any more and that `keep` does not want is forgotten.
+    pub(crate) fn records(&mut self, fold: &F, keep: &dyn Fn(&(K, F::Value)) -> bool) -> Vec<(K, F::Value)> {
+        let mut records = Vec::with_capacity(self.slots.len() - self.free.len());
+        for number in 0..self.slots.len() {
+            let slot = &self.slots[number];
+            let Some(key) = &slot.key else { continue };
+            let record = (key.clone(), fold.value(&slot.kept));
+            if keep(&record) {
+                records.push(record);
+            } else if slot.panes == 0 {
+                self.forget(number as u32);
+            }
+        }
+        records
+    }
+}

@@ -1,0 +1,172 @@
+//! The states of one partition.
+//!
+//! Every key has a slot. Slots that may time out are filed in lists by the time of the batch that touched them; a list is
+//! looked at when its time is due, and a slot that was touched since is filed again under the later time. So a key is
+//! filed once for each timeout that passes, and nothing ever scans all keys.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+
+use hashbrown::HashTable;
+
+use crate::time::BatchTime;
+
+/// Keys and their states.
+pub(crate) struct StateTable<K, S> {
+    index: HashTable<u32>,
+    slots: Vec<Option<Slot<K, S>>>,
+    free: Vec<u32>,
+    /// Slots by the time that they were filed under, oldest first.
+    filed: VecDeque<(BatchTime, Vec<u32>)>,
+    /// The time that each slot is filed under: an entry of another list is left over from an earlier use of the slot.
+    filed_under: Vec<Option<BatchTime>>,
+}
+
+/// A key and its state.
+pub(crate) struct Slot<K, S> {
+    pub(crate) hash: u64,
+    pub(crate) key: K,
+    /// Taken out while the user's function has it.
+    pub(crate) state: Option<S>,
+    /// The last batch that had a record of the key.
+    pub(crate) touched: BatchTime,
+}
+
+impl<K, S> Default for StateTable<K, S> {
+    fn default() -> Self {
+        Self {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            filed: VecDeque::new(),
+            filed_under: Vec::new(),
+        }
+    }
+}
+
+impl<K: Hash + Eq, S> StateTable<K, S> {
+    /// Number of keys.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// The slot of a key, if it has one.
+    pub(crate) fn find(&self, hash: u64, key: &K) -> Option<u32> {
+        let same =
+            |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
+        self.index.find(hash, same).copied()
+    }
+
+    /// A slot that is in use.
+    pub(crate) fn slot(&mut self, number: u32) -> &mut Slot<K, S> {
+        self.slots[number as usize].as_mut().expect("the slot is in use")
+    }
+
+    /// Gives a new key a slot.
+    pub(crate) fn insert(&mut self, hash: u64, key: K, state: S, touched: BatchTime) -> u32 {
+        let slot = Some(Slot { hash, key, state: Some(state), touched });
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.slots[number as usize] = slot;
+                number
+            }
+            None => {
+                self.slots.push(slot);
+                self.filed_under.push(None);
+                u32::try_from(self.slots.len() - 1).expect("a partition has fewer than 2^32 keys")
+            }
+        };
+        let slots = &self.slots;
+        self.index.insert_unique(hash, number, |&number| slots[number as usize].as_ref().map_or(0, |slot| slot.hash));
+        number
+    }
+
+    /// Forgets a key.
+    pub(crate) fn remove(&mut self, number: u32) -> Slot<K, S> {
+        let slot = self.slots[number as usize].take().expect("the slot is in use");
+        if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
+            entry.remove();
+        }
+        self.free.push(number);
+        slot
+    }
+
+    /// Remembers to look at a slot when what was touched at `time` is due.
+    pub(crate) fn file(&mut self, number: u32, time: BatchTime) {
+        if self.filed_under[number as usize].replace(time) == Some(time) {
+            return;
+        }
+        match self.filed.binary_search_by_key(&time, |(time, _)| *time) {
+            Ok(place) => self.filed[place].1.push(number),
+            Err(place) => self.filed.insert(place, (time, vec![number])),
+        }
+    }
+
+    /// The slots last touched before `threshold`, each once; the others that were due are filed again.
+    pub(crate) fn due(&mut self, threshold: BatchTime) -> Vec<u32> {
+        let mut due = Vec::new();
+        while let Some((time, list)) = self.filed.pop_front_if(|(time, _)| *time < threshold) {
+            for number in list {
+                if self.filed_under[number as usize] != Some(time) {
+                    continue;
+                }
+                self.filed_under[number as usize] = None;
+                match self.slots[number as usize].as_ref().map(|slot| slot.touched) {
+                    Some(touched) if touched < threshold => due.push(number),
+                    Some(touched) => self.file(number, touched),
+                    None => {}
+                }
+            }
+        }
+        due
+    }
+
+    /// All keys and states.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &S)> {
+        self.slots.iter().flatten().filter_map(|slot| Some((&slot.key, slot.state.as_ref()?)))
+    }
+
+    /// The numbers of all slots in use.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<K, S> {
+        let used: Vec<u32> =
+            (0..self.slots.len() as u32).filter(|&number| self.slots[number as usize].is_some()).collect();
+        used.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> BatchTime {
+        BatchTime::from_millis(millis)
+    }
+
+    #[test]
+    fn a_touched_key_is_not_due_and_comes_up_later() {
+        let mut table = StateTable::default();
+        for key in 0..3_u64 {
+            let number = table.insert(key, key, (), at(10));
+            table.file(number, at(10));
+        }
+        let touched = table.find(1, &1).unwrap();
+        table.slot(touched).touched = at(20);
+        assert_eq!(table.due(at(10)), Vec::<u32>::new(), "strictly before the threshold");
+        let due: Vec<u64> = table.due(at(11)).into_iter().map(|number| table.remove(number).key).collect();
+        assert_eq!(due, [0, 2]);
+        assert_eq!(table.due(at(21)), [touched]);
+    }
+
+    #[test]
+    fn a_slot_that_was_freed_and_used_again_is_not_due_early() {
+        let mut table = StateTable::default();
+        let number = table.insert(7, 7_u64, (), at(10));
+        table.file(number, at(10));
+        table.remove(number);
+        let again = table.insert(8, 8, (), at(30));
+        table.file(again, at(30));
+        assert_eq!(number, again);
+        assert_eq!(table.due(at(11)), Vec::<u32>::new());
+        assert_eq!(table.due(at(31)), [again]);
+    }
+}
