@@ -1,7 +1,7 @@
 //! Runs a topology over given batches and returns what came out, partition by partition.
 
 use streamflow::testing::Driver;
-use streamflow::{DStream, Error};
+use streamflow::{DStream, Error, StreamingContext};
 
 use super::model::Batch;
 
@@ -35,7 +35,7 @@ where
     A: Clone + Send + Sync + 'static,
     R: Clone + Send + Sync + 'static,
 {
-    let ran = run_all(setup, &[input.to_vec()], |mut inputs| topology(inputs.remove(0)));
+    let ran = run_all(setup, &[input.to_vec()], |_, mut inputs| topology(inputs.remove(0)));
     assert!(ran.errors.is_empty(), "{:?}", ran.errors);
     ran.outputs.into_iter().map(|(_, batch)| batch).collect()
 }
@@ -44,7 +44,7 @@ where
 pub(crate) fn run_all<A, R>(
     setup: Setup,
     inputs: &[Vec<Vec<A>>],
-    topology: impl FnOnce(Vec<DStream<A>>) -> DStream<R>,
+    topology: impl FnOnce(&StreamingContext, Vec<DStream<A>>) -> DStream<R>,
 ) -> Ran<R>
 where
     A: Clone + Send + Sync + 'static,
@@ -54,7 +54,7 @@ where
     let interval = driver.context().batch_interval().as_millis() as u64;
     let number = |time: streamflow::BatchTime| (time.as_millis() / interval) as usize;
     let streams = inputs.iter().map(|input| driver.input(input.clone())).collect();
-    let output = driver.output(&topology(streams));
+    let output = driver.output(&topology(driver.context(), streams));
     let errors = driver.try_run_batches(inputs[0].len()).expect("the topology is sound");
     let batches = output.times().into_iter().map(number).zip(output.partitions());
     let place = |error: Error| (error.batch().map_or(0, number), error);

@@ -4,6 +4,8 @@ mod borrowing;
 mod closures;
 mod failures;
 mod graphs;
+mod outputs;
+mod retries;
 mod signatures;
 
 use streamflow::{BatchContext, DStream, Result};

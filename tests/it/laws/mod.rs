@@ -78,7 +78,7 @@ fn output<A: Sample, R: Comparable>(
     inputs: &[Vec<Vec<A>>],
     topology: impl Fn(Vec<DStream<A>>) -> DStream<R>,
 ) -> Result<Vec<Batch<R>>, TestCaseError> {
-    let ran = run_all(setup, inputs, topology);
+    let ran = run_all(setup, inputs, |_, streams| topology(streams));
     match ran.errors.first() {
         Some((_, error)) => Err(TestCaseError::fail(error.to_string())),
         None => Ok(ran.outputs.into_iter().map(|(_, batch)| batch).collect()),
