@@ -2,6 +2,7 @@
 
 mod borrowing;
 mod closures;
+mod corners;
 mod failures;
 mod graphs;
 mod outputs;

@@ -30,7 +30,7 @@ fn shuffled(numbers: DStream<i64>, fuses: [Fuse; 6]) -> (DStream<(i64, i64)>, DS
     let [first, reduce, second, third, fourth, fifth] = fuses;
     let keyed = numbers.map(|n| (n % 3, n)).inspect(|(_, n)| {
         if *n == 5 {
-            first.check()
+            first.check();
         }
     });
     let sums = keyed.reduce_by_key(|a, b| {
@@ -68,7 +68,9 @@ fn a_retried_task_changes_nothing() {
         for times in 1..=2 {
             let mut fuses: [Fuse; 6] = Default::default();
             fuses[place] = Fuse::blows(times);
+            let fuse = fuses[place].clone();
             assert_eq!(run(fuses), expected, "fuse {place} blows {times} times");
+            assert_eq!(fuse.0.load(Ordering::SeqCst), 0, "fuse {place} has blown {times} times");
         }
     }
 }

@@ -96,7 +96,7 @@ fn agrees<A: Sample, R: Comparable>(
     library: impl Fn(Vec<DStream<A>>) -> DStream<R>,
     model: impl Fn(&[Stream<A>]) -> Stream<R>,
 ) {
-    law(24, (vec(batches::<A>(), inputs), setup()), |(inputs, setup)| {
+    law(64, (vec(batches::<A>(), inputs), setup()), |(inputs, setup)| {
         let sources: Vec<Stream<A>> = inputs.iter().map(|input| Stream::source(input, setup.partitions)).collect();
         let expected: Vec<Batch<R>> = model(&sources).batches.into_iter().flatten().collect();
         let expected = canonical(&expected, order);
