@@ -1,6 +1,6 @@
 //! Runs a case with the library.
 
-use streamflow::DStream;
+use streamflow::{Batch, DStream, StreamingContext};
 
 use super::case::{Case, Outcome};
 use super::pipeline::{Match, Step, Transform, TransformWith};
@@ -17,18 +17,15 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
     let setup = Setup { partitions: case.partitions, threads: 2 };
     let inputs: Vec<Vec<Vec<Value>>> =
         [Some(&case.input), case.input2.as_ref()].into_iter().flatten().cloned().collect();
-    let batches = run_all(setup, &inputs, |mut inputs| {
+    let ran = run_all(setup, &inputs, |ctx, mut inputs| {
         let first = inputs.remove(0);
-        chain(&first, inputs.first(), steps)
+        Chain { ctx, first: &first, second: inputs.first() }.of(steps)
     });
-    let mut outcome = Outcome::default();
-    for (index, batch) in batches.into_iter().enumerate() {
-        match batch {
-            Ok(batch) => outcome.outputs.push((index + 1, batch)),
-            Err(error) => outcome.error = Some((index + 1, error.to_string())),
-        }
-    }
-    Ok(outcome)
+    // Spark stops at the first batch that fails.
+    let error = ran.errors.first().map(|(batch, error)| (*batch, error.to_string()));
+    let before = |batch: usize| error.as_ref().is_none_or(|(failed, _)| batch < *failed);
+    let outputs = ran.outputs.into_iter().filter(|(batch, _)| before(*batch)).collect();
+    Ok(Outcome { outputs, snapshots: None, error })
 }
 
 /// Whether the library has all operators; the next ones are taken out of here as they arrive.
@@ -53,23 +50,48 @@ fn supported(steps: &[Step]) -> Result<(), NotYet> {
     Ok(())
 }
 
-/// Chains the operators of a pipeline behind its first input.
-fn chain(first: &DStream<Value>, second: Option<&DStream<Value>>, steps: &[Step]) -> DStream<Value> {
-    let right = |steps: &[Step]| chain(second.expect("the case has a second input"), None, steps);
-    steps.iter().fold(first.clone(), |stream, step| match step {
-        Step::Union(pipelines) | Step::UnionAll(pipelines) => {
-            let others = pipelines.iter().map(|steps| chain(first, second, steps));
-            others.fold(stream, operators::union)
-        }
-        Step::TransformWith(TransformWith::Union, steps) => operators::transform_with_union(stream, right(steps)),
-        Step::TransformWith(TransformWith::Join, steps) => operators::transform_with_join(stream, right(steps)),
-        Step::Match(Match::Cogroup, steps) => operators::cogroup(stream, right(steps)),
-        Step::Match(Match::Join, steps) => operators::join(stream, right(steps)),
-        Step::Match(Match::LeftOuterJoin, steps) => operators::left_outer_join(stream, right(steps)),
-        Step::Match(Match::RightOuterJoin, steps) => operators::right_outer_join(stream, right(steps)),
-        Step::Match(Match::FullOuterJoin, steps) => operators::full_outer_join(stream, right(steps)),
-        step => single(stream, step),
-    })
+/// Chains operators behind the inputs of a pipeline.
+struct Chain<'s> {
+    ctx: &'s StreamingContext,
+    first: &'s DStream<Value>,
+    second: Option<&'s DStream<Value>>,
+}
+
+impl Chain<'_> {
+    fn of(&self, steps: &[Step]) -> DStream<Value> {
+        steps.iter().fold(self.first.clone(), |stream, step| match step {
+            Step::Union(pipelines) => pipelines.iter().map(|steps| self.of(steps)).fold(stream, operators::union),
+            Step::UnionAll(pipelines) => {
+                let streams = [stream].into_iter().chain(pipelines.iter().map(|steps| self.of(steps))).collect();
+                let unite =
+                    |batches: Vec<Batch<Value>>| batches.into_iter().reduce(Batch::union).expect("there are streams");
+                self.ctx.transform(streams, unite).expect("the streams are of this context")
+            }
+            Step::TransformWith(TransformWith::Union, steps) => {
+                operators::transform_with_union(stream, self.right(steps))
+            }
+            Step::TransformWith(TransformWith::Join, steps) => {
+                operators::transform_with_join(stream, self.right(steps))
+            }
+            Step::Match(how, steps) => matched(*how, stream, self.right(steps)),
+            step => single(stream, step),
+        })
+    }
+
+    /// A pipeline that starts at the second input.
+    fn right(&self, steps: &[Step]) -> DStream<Value> {
+        Chain { ctx: self.ctx, first: self.second.expect("the case has a second input"), second: None }.of(steps)
+    }
+}
+
+fn matched(how: Match, left: DStream<Value>, right: DStream<Value>) -> DStream<Value> {
+    match how {
+        Match::Cogroup => operators::cogroup(left, right),
+        Match::Join => operators::join(left, right),
+        Match::LeftOuterJoin => operators::left_outer_join(left, right),
+        Match::RightOuterJoin => operators::right_outer_join(left, right),
+        Match::FullOuterJoin => operators::full_outer_join(left, right),
+    }
 }
 
 /// An operator on one stream.
@@ -90,6 +112,6 @@ fn single(stream: DStream<Value>, step: &Step) -> DStream<Value> {
         Step::CountByValue => operators::count_by_value(stream),
         Step::Transform(Transform::MapToString) => operators::transform_to_string(stream),
         Step::Transform(Transform::Nothing) => operators::transform_to_nothing(stream),
-        _ => unreachable!("`supported` and `chain` have dealt with the others"),
+        _ => unreachable!("`supported` and `Chain` have dealt with the others"),
     }
 }

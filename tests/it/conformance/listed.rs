@@ -27,7 +27,6 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("pid", BACKPRESSURE),
     ("rate_limiter", BACKPRESSURE),
     ("kafka_limit", "arrives with the Kafka input"),
-    ("queue_stream", "arrives with the inputs of the context"),
     (
         "timer",
         "the generator asks its clock and has no timer of its own; `context` tests what a graceful stop still runs",
