@@ -60,7 +60,8 @@ fn spec(applied: &Applied, diagnostics: &Diagnostics) {
 
 /// A number in the place of the initial state was meant as the number of partitions.
 fn initial_state(applied: &Applied, diagnostics: &Diagnostics) {
-    let takes_initial = applied.operator.name.starts_with("update_state") && applied.takes().contains(&Takes::Partitions);
+    let takes_initial =
+        applied.operator.name.starts_with("update_state") && applied.takes().contains(&Takes::Partitions);
     if let (true, Some(Argument::Value(syn::Expr::Lit(literal)))) = (takes_initial, applied.at(1)) {
         let span: Span = literal.span();
         let what = format!("the second argument of `{}` is the initial state, not a number", applied.name);

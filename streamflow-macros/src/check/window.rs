@@ -68,10 +68,11 @@ fn fits(what: &str, argument: &Argument, parent: Option<Nanos>, diagnostics: &Di
         span,
         format!("window {what} {} is not a multiple of the slide {} of its parent", show(nanos), show(parent)),
     );
-    diagnostics.add(mistake.reason("a window holds whole batches of the stream that it stands on").help(nearest(
-        nanos / parent * parent,
-        parent,
-    )));
+    diagnostics.add(
+        mistake
+            .reason("a window holds whole batches of the stream that it stands on")
+            .help(nearest(nanos / parent * parent, parent)),
+    );
     false
 }
 

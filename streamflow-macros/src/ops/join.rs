@@ -13,7 +13,10 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::StreamOrTable, Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide { with_table: Some(Narrow { by_reference: false, leaks: false, emit: join }), ..Wide::TWO }),
+        kind: Kind::Wide(Wide {
+            with_table: Some(Narrow { by_reference: false, leaks: false, emit: join }),
+            ..Wide::TWO
+        }),
     },
     Operator {
         name: "left_outer_join",
@@ -21,7 +24,10 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::StreamOrTable, Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide { with_table: Some(Narrow { by_reference: false, leaks: false, emit: left_outer_join }), ..Wide::TWO }),
+        kind: Kind::Wide(Wide {
+            with_table: Some(Narrow { by_reference: false, leaks: false, emit: left_outer_join }),
+            ..Wide::TWO
+        }),
     },
     Operator {
         name: "right_outer_join",

@@ -94,7 +94,8 @@ impl<'a> Spec<'a> {
                 let mut segments = path.path.segments.iter().rev();
                 let (constructor, ty) = (segments.next()?, segments.next()?);
                 let known = constructor.ident == "function" || constructor.ident == "function_with_time";
-                let function = call.args.first().filter(|_| ty.ident == "StateSpec" && known && call.args.len() == 1)?;
+                let function =
+                    call.args.first().filter(|_| ty.ident == "StateSpec" && known && call.args.len() == 1)?;
                 Some(Spec { constructor: &constructor.ident, function, methods: Vec::new() })
             }
             Expr::Paren(inner) => Spec::of(&inner.expr),
