@@ -29,6 +29,7 @@ mod topology;
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {
     pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
+    pub use crate::scheduler::stats::Stats;
 }
 
 pub use crate::batch::Batch;
