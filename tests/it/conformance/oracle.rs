@@ -80,7 +80,10 @@ impl Model<'_> {
             .timeout_batches
             .map(|batches| Timeout { idle_ms: batches as u64 * BATCH_MS, every_batches: how.checkpoint_batches });
         let pairs = stream.map(Value::split);
-        let (mapped, snapshots) = pairs.map_with_state(BATCH_MS, self.initial.to_vec(), timeout, how.function);
+        let (mapped, snapshots) =
+            pairs.map_with_state(BATCH_MS, self.initial.to_vec(), timeout, |time, key, value, state| {
+                (how.function)(time, key, value, state)
+            });
         (mapped, snapshots.map(Value::pair))
     }
 }
