@@ -30,9 +30,9 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
     match steps.last() {
         Some(Step::MapWithState(_)) => {
             let (mapped, snapshots) = untangled(outputs);
-            Ok(Outcome { outputs: mapped, snapshots: Some(snapshots), error })
+            Ok(Outcome { outputs: mapped, snapshots: Some(snapshots), fires_when_due: true, error })
         }
-        _ => Ok(Outcome { outputs, snapshots: None, error }),
+        _ => Ok(Outcome { outputs, error, ..Outcome::default() }),
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Outcome {
     let built =
         Model { initial: &case.initial_state }.chain(&source(&case.input), case.input2.as_ref().map(source), steps);
     let snapshots = built.snapshots.map(|snapshots| numbered(&snapshots));
-    let mut outcome = Outcome { outputs: numbered(&built.stream), snapshots, error: None };
+    let mut outcome = Outcome { outputs: numbered(&built.stream), snapshots, ..Outcome::default() };
     if built.fails && !outcome.outputs.is_empty() {
         outcome.outputs.clear();
         outcome.error = Some((1, "the function returned no batch".to_owned()));
