@@ -167,7 +167,7 @@ fn labels_and_returns_do_not_meet() {
     assert_eq!(on([vec![0, 0, 9], vec![9], vec![]], |lists| found(lists, 3)), [2, 100]);
 }
 
-macro_rules! or_nothing {
+macro_rules! try_or_nothing {
     ($value:expr) => {
         match $value {
             Ok(value) => value,
@@ -177,11 +177,11 @@ macro_rules! or_nothing {
 }
 
 #[test]
-fn a_macro_may_return_from_the_closure() {
+fn a_macro_that_says_so_may_return_from_the_closure() {
     #[stream]
     fn parsed(lines: DStream<str>) -> DStream<i64> {
         lines.filter_map(|line| {
-            let number: i64 = or_nothing!(line.parse());
+            let number: i64 = try_or_nothing!(line.parse());
             Some(number)
         })
     }

@@ -1,7 +1,8 @@
 //! Laws: what holds for any input.
 //!
 //! Every operator agrees with the naive model, whatever the partitions and threads ([`operators`]); operators fused in one
-//! function give what they give one by one ([`fusion`]); and so do random topologies ([`topologies`]). [`bulk`] repeats
+//! function give what they give one by one ([`fusion`]); and so do random topologies ([`topologies`]). Windows and
+//! state agree with the model too ([`windows`]). [`bulk`] repeats
 //! the essential with enough records for threads and for shuffles that stop combining. Seeds are fixed: a failure here is
 //! a failure everywhere.
 
@@ -9,6 +10,7 @@ mod bulk;
 mod fusion;
 mod operators;
 mod topologies;
+mod windows;
 
 use std::fmt::Debug;
 
