@@ -1,0 +1,3 @@
+//! Tests of streaming programs.
+
+pub use crate::fs::{IoFailure, SimulatedFs};
