@@ -6,6 +6,10 @@ extern crate self as streamflow;
 pub mod __private;
 mod batch;
 mod batch_context;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the scheduler, the state operators and the sinks are wired to it next")
+)]
 mod checkpoint;
 mod dataset;
 mod dstream;
