@@ -6,6 +6,7 @@
 
 mod builder;
 mod many;
+mod resume;
 
 use std::fmt;
 use std::panic::Location;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use self::builder::StreamingContextBuilder;
 use self::builder::{Config, Signals};
+use self::resume::{Backlog, Start};
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
@@ -23,6 +25,7 @@ use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
+use crate::scheduler::jobs::JobSet;
 use crate::scheduler::listener::{Event, ListenerBus, ReceiverEvents, StreamingListener};
 pub use crate::scheduler::status::ContextState;
 use crate::scheduler::status::Status;
@@ -344,23 +347,26 @@ impl Core {
         }
         self.bus.start(&config.name)?;
         let now = config.clock.now();
+        let start = resume::open(config, &graph, now)?;
         let inputs = std::mem::take(&mut life.inputs);
-        self.start_inputs(&inputs, now)?;
+        let backlog = self.start_inputs(&inputs, &start)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
-        let first = now.next(config.interval);
         let engine = Engine {
             graph,
             exec,
             parallelism: config.parallelism,
             max_task_failures: config.max_task_failures,
-            grid: Some(Grid { zero: first - config.interval, interval: config.interval }),
+            grid: Some(Grid { zero: start.zero, interval: config.interval }),
             files: SharedFs::clone(&config.files),
         };
         life.scheduler = Some(Scheduler::start(Parts {
             name: config.name.clone(),
             interval: config.interval,
-            first,
+            first: start.next,
+            quiet_until: resume::quiet_until(config.missed, start.next, now, config.interval),
+            backlog,
+            recovery: start.recovery,
             engine,
             inputs,
             hooks: config.hooks.clone(),
@@ -371,22 +377,26 @@ impl Core {
         Ok(())
     }
 
-    /// Starts all inputs, or none.
-    fn start_inputs(&self, inputs: &[SharedInput], now: BatchTime) -> Result<()> {
+    /// Starts all inputs, or none. Returns the batches to run again.
+    fn start_inputs(&self, inputs: &[SharedInput], start: &Start) -> Result<Vec<JobSet>> {
+        let mut backlog = Backlog::new(start);
         for (index, shared) in inputs.iter().enumerate() {
             let cx = SourceCx {
                 batch_interval: self.config.interval,
-                start_time: now,
+                start_time: start.began,
+                zero_time: start.zero,
                 parallelism: self.config.parallelism,
+                log: start.input_log(&self.config, &shared.name),
                 clock: Arc::clone(&self.config.clock),
                 receiver_events: ReceiverEvents::new(self.bus.clone(), index, Arc::clone(&shared.name)),
             };
-            if let Err(error) = shared.call(|input| input.start(&cx)) {
+            let started = backlog.add(shared, &cx, start).and_then(|()| shared.call(|input| input.start(&cx)));
+            if let Err(error) = started {
                 inputs[..index].iter().for_each(SharedInput::stop);
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(backlog.finish(self.config.clock.now()))
     }
 
     fn stop(self: &Arc<Self>, gracefully: bool) -> Result<()> {

@@ -20,6 +20,8 @@ pub(crate) mod text;
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::state::codec::Codec;
+
 use crate::error::Result;
 
 pub use self::rows::Rows;
@@ -53,6 +55,11 @@ pub trait Record: Send + Sync + 'static {
     /// The records of a held block, in order.
     #[doc(hidden)]
     fn views(held: &mut Self::Held) -> impl Iterator<Item = Self::View<'_>>;
+    /// How a block is written to a log, for those records that need no help of the program.
+    #[doc(hidden)]
+    fn block_codec() -> Option<Codec<Self::Block>> {
+        None
+    }
     /// Record `index` of a block without taking it.
     #[doc(hidden)]
     fn peek(block: &Self::Block, index: usize) -> &Self;
@@ -139,6 +146,10 @@ impl<T: Send + Sync + 'static> Block for Vec<T> {
 }
 
 impl Record for str {
+    fn block_codec() -> Option<Codec<TextBlock>> {
+        Some(Codec::new())
+    }
+
     type View<'a> = &'a str;
     type Block = TextBlock;
     type Held = Arc<TextBlock>;
@@ -172,6 +183,10 @@ impl Fork for str {
 }
 
 impl Record for [u8] {
+    fn block_codec() -> Option<Codec<BytesBlock>> {
+        Some(Codec::new())
+    }
+
     type View<'a> = &'a [u8];
     type Block = BytesBlock;
     type Held = Arc<BytesBlock>;

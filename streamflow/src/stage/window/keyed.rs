@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(crate) struct KeyedWindow<K: 'static, A, F: Fold<A>> {
     tracked: OnceLock<()>,
     /// For each partition, what the checkpoint holds of it.
     saved: Mutex<Vec<BTreeMap<u64, usize>>>,
+    /// Whether it was restored and not saved since.
+    restored: AtomicBool,
 }
 
 impl<K, A, F> KeyedWindow<K, A, F>
@@ -72,6 +75,7 @@ where
             codec: OnceLock::new(),
             tracked: OnceLock::new(),
             saved: Mutex::default(),
+            restored: AtomicBool::new(false),
         }
     }
 
@@ -148,7 +152,17 @@ where
         self.panes.get().into_iter().flatten().for_each(|panes| lock(panes).track());
     }
 
+    // Entries are named after partitions and parts of the run that wrote them.
+    fn wants_base(&self) -> bool {
+        self.restored.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, since_zero: u64) {
+        lock(&self.continuity).resume(since_zero);
+    }
+
     fn save(&self, extent: Extent) -> Result<Vec<Change>> {
+        self.restored.store(false, Ordering::Relaxed);
         let codec = self.codec.get().ok_or_else(|| Error::invalid("this window cannot be written to a checkpoint"))?;
         let mut changes = Vec::new();
         let mut saved = lock(&self.saved);
@@ -175,6 +189,7 @@ where
             lock(panes).restore(&self.fold, complete.into_iter(), open, values);
         }
         lock(&self.continuity).resume(since_zero);
+        self.restored.store(true, Ordering::Relaxed);
         self.panes.set(windows).map_err(|_| Error::illegal_state("a window is restored before its first batch"))
     }
 }
