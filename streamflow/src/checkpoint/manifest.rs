@@ -155,7 +155,8 @@ mod tests {
         assert_eq!(generation_of("manifest-12"), Some(12));
         assert_eq!(generation_of("manifest-12.draft"), Some(12));
         assert_eq!(generation_of("state-3-0"), Some(3));
-        for other in ["manifest-", "manifest-01", "manifest-1.bk", "state-1", "state-1-+1", "state-1-2.draft", "notes"] {
+        for other in ["manifest-", "manifest-01", "manifest-1.bk", "state-1", "state-1-+1", "state-1-2.draft", "notes"]
+        {
             assert_eq!(generation_of(other), None, "{other}");
         }
     }

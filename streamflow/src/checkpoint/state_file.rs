@@ -78,7 +78,13 @@ pub(super) struct Owner<'a> {
 }
 
 impl StateWriter {
-    pub(super) fn create(fs: &dyn FileSystem, dir: &Path, name: String, owner: &Owner<'_>, is_base: bool) -> Result<Self> {
+    pub(super) fn create(
+        fs: &dyn FileSystem,
+        dir: &Path,
+        name: String,
+        owner: &Owner<'_>,
+        is_base: bool,
+    ) -> Result<Self> {
         let path = dir.join(&name);
         let file = fs.create(&path).map_err(|error| cannot_write(&path, error))?;
         let (identity, fingerprint) = (owner.identity.to_owned(), owner.fingerprint.to_owned());

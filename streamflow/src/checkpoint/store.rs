@@ -53,10 +53,10 @@ pub(crate) enum Due {
 
 impl CheckpointStore {
     /// Opens the checkpoints in a directory, and verifies the newest one, or an older one if that is damaged. A missing
-    /// directory has none. Changes nothing.
+    /// directory has none. Changes nothing in the directory; what it finds is durable when it returns.
     ///
     /// # Errors
-    /// There are checkpoints, and none can be read; the message says why for each.
+    /// There are checkpoints, and none can be read; the message says why for each. Or the directory cannot be read.
     pub(crate) fn open(fs: SharedFs, dir: impl Into<PathBuf>, options: CheckpointOptions) -> Result<Self> {
         let dir = dir.into();
         let entries = list_if_exists(&*fs, &dir)
@@ -76,6 +76,12 @@ impl CheckpointStore {
         }
         kept.reverse();
         let warnings = report(&dir, &kept, damaged)?;
+        if !kept.is_empty() {
+            // A process that was killed may have renamed a manifest and not come to the sync; the program acts on it now.
+            fs.sync_dir(&dir).map_err(|error| {
+                Error::io(format!("cannot make durable the checkpoint directory `{}`", dir.display()), error)
+            })?;
+        }
         Ok(Self { fs, dir, options, kept, next_generation, warnings, dir_is_ready: false })
     }
 
@@ -104,7 +110,15 @@ impl CheckpointStore {
         let generation = self.next_generation;
         // Whatever becomes of this one, its number is not used again.
         self.next_generation += 1;
-        CheckpointWriter { store: self, generation, batch, next_index: 0, operators: Vec::new(), dropped: BTreeSet::new(), tidy: true }
+        CheckpointWriter {
+            store: self,
+            generation,
+            batch,
+            next_index: 0,
+            operators: Vec::new(),
+            dropped: BTreeSet::new(),
+            tidy: true,
+        }
     }
 
     fn ensure_dir(&mut self) -> Result<()> {
@@ -138,7 +152,8 @@ fn verify(fs: &SharedFs, dir: &Path, manifest: Manifest) -> Result<Manifest> {
 fn report(dir: &Path, kept: &[Manifest], damaged: Vec<(u64, Error)>) -> Result<Vec<String>> {
     let Some((_, first)) = damaged.first() else { return Ok(Vec::new()) };
     let Some(newest) = kept.last() else {
-        let reasons: Vec<String> = damaged.iter().map(|(generation, error)| format!("{generation}: {error:?}")).collect();
+        let reasons: Vec<String> =
+            damaged.iter().map(|(generation, error)| format!("{generation}: {error:?}")).collect();
         return Err(Error::damaged(format!(
             "no checkpoint in `{}` can be read ({}); restore the directory from a copy, or use another one to start anew",
             dir.display(),
@@ -148,7 +163,10 @@ fn report(dir: &Path, kept: &[Manifest], damaged: Vec<(u64, Error)>) -> Result<V
     };
     let warnings = damaged.into_iter().map(|(generation, error)| {
         let used = newest.generation;
-        let warning = format!("checkpoint {generation} cannot be used ({error:?}); checkpoint {used} is, of batch {}", newest.batch());
+        let warning = format!(
+            "checkpoint {generation} cannot be used ({error:?}); checkpoint {used} is, of batch {}",
+            newest.batch()
+        );
         tracing::warn!("{warning}");
         warning
     });
@@ -199,7 +217,13 @@ impl CheckpointWriter<'_> {
     ///
     /// # Errors
     /// The file cannot be made; or a delta is asked for where a base is due.
-    pub(crate) fn write(&mut self, identity: &str, fingerprint: &str, partitions: u32, what: Due) -> Result<StateWriter> {
+    pub(crate) fn write(
+        &mut self,
+        identity: &str,
+        fingerprint: &str,
+        partitions: u32,
+        what: Due,
+    ) -> Result<StateWriter> {
         let follows = self.live(identity).is_some_and(|operator| operator.fingerprint == fingerprint);
         if what == Due::Delta && !follows {
             return Err(Error::illegal_state(format!(
@@ -241,7 +265,10 @@ impl CheckpointWriter<'_> {
 
     fn add(&mut self, operator: Operator) -> Result<()> {
         if self.operators.iter().any(|other| other.identity == operator.identity) {
-            return Err(Error::illegal_state(format!("the state of `{}` is in the checkpoint already", operator.identity)));
+            return Err(Error::illegal_state(format!(
+                "the state of `{}` is in the checkpoint already",
+                operator.identity
+            )));
         }
         self.operators.push(operator);
         Ok(())

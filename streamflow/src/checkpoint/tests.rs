@@ -64,7 +64,8 @@ fn an_unused_store_leaves_nothing() {
 fn a_base_and_its_deltas_give_the_state() {
     let fs = SimulatedFs::new(1);
     let mut store = open(&fs).unwrap();
-    commit(&mut store, 1, Due::Base, &[("a", Some("1")), ("b", Some("2")), ("c", Some("")), ("", Some("empty"))]).unwrap();
+    commit(&mut store, 1, Due::Base, &[("a", Some("1")), ("b", Some("2")), ("c", Some("")), ("", Some("empty"))])
+        .unwrap();
     commit(&mut store, 2, Due::Delta, &[("a", None), ("b", Some("3"))]).unwrap();
     commit(&mut store, 3, Due::Delta, &[("a", Some("4")), ("", None), ("unknown", None)]).unwrap();
     let store = open(&fs).unwrap();
