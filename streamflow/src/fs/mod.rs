@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub(crate) use self::buffered::BufferedReads;
 #[cfg(test)]
 pub(crate) use self::random::Random;
+#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
 pub(crate) use self::real::RealFs;
 pub use self::simulated::{IoFailure, SimulatedFs};
 
@@ -54,7 +55,6 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync + 'static {
 }
 
 /// An open file.
-#[expect(clippy::len_without_is_empty, reason = "nobody asks")]
 pub(crate) trait File: Send + Sync {
     /// Writes all bytes at the end. After an error any part of them may have been written.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;

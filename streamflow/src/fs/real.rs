@@ -142,6 +142,7 @@ mod tests {
         let read = fs.open(&path).unwrap().read_at(1, &mut buffer).unwrap();
         assert_eq!(&buffer[..read], b"ello!");
         assert_eq!(again.len().unwrap(), 6);
+        assert_eq!(fs.metadata(&path).unwrap().len, 6);
         fs.rename(&path, &dir.join("other")).unwrap();
         fs.sync_dir(&dir).unwrap();
         assert_eq!(fs.list(&dir).unwrap(), [Entry { name: "other".to_owned(), is_dir: false }]);
