@@ -28,7 +28,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`format`] | the bytes: segment headers, record headers |
+//! | [`mod@format`] | the bytes: segment headers, record headers |
 //! | [`segments`] | which files belong to the log, and how far each counts |
 //! | [`scan`] | the records of one segment, and where its tail is torn |
 //! | [`reader`] | records in order, and by handle |
