@@ -71,6 +71,18 @@ pub(crate) trait File: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
+/// For formatted and buffered writing.
+impl io::Write for Box<dyn File> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        File::write_all(&mut **self, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -110,6 +122,16 @@ pub(crate) fn exists(fs: &dyn FileSystem, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The whole content of a file.
+pub(crate) fn read(fs: &dyn FileSystem, path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs.open(path)?;
+    let len = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; len];
+    let read = file.read_at(0, &mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 /// What is in a directory; nothing if it does not exist.
