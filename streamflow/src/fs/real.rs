@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(fs.create(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
         file.set_len(5).unwrap();
         let mut again = fs.append(&path).unwrap();
-        write!(&mut again, "{}", '!').unwrap();
+        write!(&mut again, "!").unwrap();
         assert_eq!(super::super::read(&fs, &path).unwrap(), b"hello!");
         let mut buffer = [0; 16];
         let read = fs.open(&path).unwrap().read_at(1, &mut buffer).unwrap();
