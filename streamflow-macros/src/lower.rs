@@ -215,11 +215,11 @@ impl Lowering<'_> {
         let (branches, mut used) = self.branches(id, &route, outputs);
         let mut entry = Entry::Called;
         if let Some(Argument::Closure(closure)) = applied.arguments.first() {
-            entry = closure::entry(closure);
-            let leaks = match &applied.operator.kind {
-                Kind::Narrow(narrow) => narrow.leaks,
-                _ => true,
+            let (looks_only, leaks) = match &applied.operator.kind {
+                Kind::Narrow(narrow) => (narrow.by_reference, narrow.leaks),
+                _ => (false, true),
             };
+            entry = closure::entry(closure, looks_only);
             let binds = closure.inputs.iter().flat_map(scan::pattern_names);
             if leaks && binds.into_iter().any(|name| used.contains(&name.to_string())) {
                 entry = Entry::Called;

@@ -6,6 +6,7 @@ extern crate self as streamflow;
 pub mod __private;
 mod batch;
 mod batch_context;
+mod checkpoint;
 mod context;
 mod dataset;
 mod dstream;
@@ -25,6 +26,7 @@ mod state;
 pub mod testing;
 mod time;
 mod topology;
+mod wal;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {

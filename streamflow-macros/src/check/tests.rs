@@ -129,6 +129,21 @@ fn plain_statements_do_not_change_what_closures_have_seen() {
 }
 
 #[test]
+fn chained_diamonds_do_not_explode() {
+    let diamonds = |number: usize| {
+        let step = |at: usize| {
+            let (from, to) = (quote::format_ident!("s{at}"), quote::format_ident!("s{}", at + 1));
+            quote! { let #to = #from.map(|x| x + 1).union(#from.map(|x| x + 2)); }
+        };
+        let steps: TokenStream = (0..number).map(step).collect();
+        let last = quote::format_ident!("s{number}");
+        quote! { let s0 = a.filter(|x| true); #steps #last.print(); }
+    };
+    assert_body(diamonds(6), &[]);
+    assert_body(diamonds(10), &["this union has 128 branches"]);
+}
+
+#[test]
 fn jumps_stay_in_the_closure() {
     assert_body(quote! { a.map(|x| { if x > 1 { continue; } x }).print(1); }, &["`continue` outside of a loop"]);
     assert_body(quote! { a.map(|x| { loop { break x; } }).print(1); }, &[]);

@@ -180,7 +180,7 @@ impl<'a> Loop<'a> {
                 let consumers = self.consumers(branches, behind);
                 let inner = self.declared(*node, behind, consumers);
                 let code = (narrow.emit)(&self.site(*node, *entry, inner, TokenStream::new()));
-                self.forked(applied, record.shared && !narrow.by_reference, code)
+                self.forked(applied, record.shared && !narrow.by_reference, false, code)
             }
         }
     }
@@ -212,13 +212,18 @@ impl<'a> Loop<'a> {
     }
 
     /// `code`, with a copy of the record if others need it too.
-    fn forked(&self, applied: &Applied, copy: bool, code: TokenStream) -> TokenStream {
+    fn forked(&self, applied: &Applied, copy: bool, is_result: bool, code: TokenStream) -> TokenStream {
         if !copy {
             return code;
         }
         let span = hygiene::at(applied.name.span());
         let x = hygiene::local("x", span);
-        let fork = site::fork(applied, &x);
+        // A fused stream that becomes a handle is no consumer of its own.
+        let consumer = match applied.operator.kind {
+            Kind::Wide(_) | Kind::Narrow(_) | Kind::Partition(_) if !is_result => applied.operator.name,
+            _ => "result",
+        };
+        let fork = site::fork_to(consumer, &x, span);
         quote_spanned!(span=> let #x = #fork; #code)
     }
 
@@ -231,7 +236,7 @@ impl<'a> Loop<'a> {
         let x = hygiene::local("x", span);
         let lifted = site::lift_record(&x, record.parts, span);
         let push = quote_spanned!(span=> #buffer.push(::streamflow::__private::Lifted::own(#lifted)););
-        self.forked(applied, record.shared, push)
+        self.forked(applied, record.shared, false, push)
     }
 
     /// Whether a sink looks at records without keeping them.
@@ -264,7 +269,8 @@ impl<'a> Loop<'a> {
                 quote_spanned!(span=> #enter #out.#output.push(#lifted); #leave)
             }
         };
-        self.forked(applied, record.shared, code)
+        let is_result = !matches!(sink.kind, SinkKind::Shuffle { .. });
+        self.forked(applied, record.shared, is_result, code)
     }
 }
 

@@ -66,7 +66,7 @@ fn flat_map_values(site: &Site<'_>) -> TokenStream {
     let (key, value, split) = site.pair();
     let Called { bind, value: items } = site.call(0, site.by_value(&value));
     let (enter, leave) = site.guard();
-    let key = site.fork(&key);
+    let key = site.fork_key(&key);
     quote_spanned! {site.span()=>
         #split #bind #enter
         for #value in #items { let #x = (#key, #value); #inner }
