@@ -5,7 +5,7 @@ mod operators;
 pub use self::operators::{fork_to, pair_of};
 pub use crate::plan::{Function, Fused, Operator, StagePlan};
 pub use crate::record::Fork;
-pub use crate::record::own::{Borrowing, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, tag};
+pub use crate::record::own::{Borrowing, DeclaredAs, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, declared, tag};
 pub use crate::run::At;
 pub use crate::stage::narrow::stage;
 pub use crate::stage::static_table::{static_join, static_left_outer_join};
@@ -59,6 +59,14 @@ pub mod sink {
     pub type MapWithStateTime<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, WithTime<F>>>;
     pub type Collect<T> = Sink<collect::CollectRecords<T>>;
     pub type CollectViews<T> = Sink<collect::CollectText<T>>;
+}
+
+/// A result of the declared type.
+pub fn declared_stream<T: Send + Sync + 'static, R>(stream: DStream<R>) -> DStream<T>
+where
+    R: DeclaredAs<T> + Send + Sync + 'static,
+{
+    stream.retyped()
 }
 
 /// Notes that a stream has several consumers.

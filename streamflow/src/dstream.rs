@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::record::own::DeclaredAs;
 use crate::record::{Fork, Record};
 use crate::run::Run;
 use crate::stage::transform::{IntoBatch, NodeSlot, Transformed, call};
@@ -38,6 +39,15 @@ impl<T: Record + ?Sized> DStream<T> {
 
     pub(crate) fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// The same stream, whose records are of the type `U` under another name.
+    pub(crate) fn retyped<U>(self) -> DStream<U>
+    where
+        T: DeclaredAs<U> + Sized,
+        U: Send + Sync + 'static,
+    {
+        DStream::new(self.topology, self.node)
     }
 
     /// Remembers how records are cloned, because there is more than one consumer.

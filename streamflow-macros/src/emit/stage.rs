@@ -39,7 +39,7 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
         )]
         ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), {
             #captures
-            move |#part, #out| { #body }
+            move |mut #part, #out| { #body }
         });
     }
 }
@@ -196,7 +196,7 @@ impl<'a> Loop<'a> {
                 let lifted = site::lift_record(&hygiene::local("x", span), record.parts, span);
                 quote_spanned! {span=>
                     if false {
-                        let _: #declared = ::streamflow::__private::Lifted::own(#lifted);
+                        let _ = ::streamflow::__private::declared::<#declared>(#lifted);
                         return;
                     }
                     #code
@@ -265,7 +265,10 @@ impl<'a> Loop<'a> {
                 quote_spanned!(span=> #split #enter #out.#output.push(#key, #value); #leave)
             }
             _ => {
-                let lifted = site::lift_record(&x, record.parts, span);
+                let mut lifted = site::lift_record(&x, record.parts, span);
+                if let (SinkKind::Collect, Some(ty)) = (&sink.kind, &self.emitter.topology.node(sink.node).record) {
+                    lifted = quote_spanned!(span=> ::streamflow::__private::declared::<#ty>(#lifted));
+                }
                 quote_spanned!(span=> #enter #out.#output.push(#lifted); #leave)
             }
         };

@@ -59,7 +59,7 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
         &__STAGE0,
         (__port0_0, __port1_0),
         {
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     if {
                         let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
@@ -83,10 +83,14 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
                             );
                             __out
                                 .0
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
+                                .push(
+                                    ::streamflow::__private::declared::<
+                                        Order,
+                                    >({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
                             ::core::mem::forget(__at0);
                         }
                     }
@@ -96,5 +100,5 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
     );
     let __n1 = __sink0.finish(&__OPERATORS[0usize]);
     let __n2 = __sink1.finish(&__OPERATORS[1usize]);
-    (__n2, __n1)
+    (::streamflow::__private::declared_stream::<u64, _>(__n2), __n1)
 }

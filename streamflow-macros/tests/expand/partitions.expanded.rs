@@ -74,7 +74,7 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
         &__STAGE0,
         (__port0_0, __port1_0),
         {
-            move |__part, __out| {
+            move |mut __part, __out| {
                 let mut __buffer0 = ::std::vec::Vec::new();
                 let mut __buffer1 = ::std::vec::Vec::new();
                 for __x in __part.views() {
@@ -109,10 +109,14 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
                         let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
                         __out
                             .0
-                            .push({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            });
+                            .push(
+                                ::streamflow::__private::declared::<
+                                    u32,
+                                >({
+                                    let __l = __x;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                }),
+                            );
                         ::core::mem::forget(__at1);
                     }
                     ::core::mem::forget(__at1);
@@ -122,10 +126,14 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
                     let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
                     __out
                         .1
-                        .push({
-                            let __l = __x;
-                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                        });
+                        .push(
+                            ::streamflow::__private::declared::<
+                                Vec<u32>,
+                            >({
+                                let __l = __x;
+                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                            }),
+                        );
                     ::core::mem::forget(__at2);
                 }
             }

@@ -378,7 +378,10 @@ impl ByHalf<1> {
 impl ById {
     /// Wraps a record that is taken as it is.
     #[inline]
-    pub fn lift<T>(self, record: T) -> Id<T> {
+    pub fn lift<T>(self, record: T) -> Id<T>
+    where
+        T: 'static, // a type of yours that borrows leaves a stage only with `#[derive(Record)]`
+    {
         Id(record)
     }
 }
@@ -467,6 +470,31 @@ pub trait Lifted {
     type Owned;
     /// Makes the owned form.
     fn own(self) -> Self::Owned;
+}
+
+/// The record type that the user declared for a stream, and the one that it has.
+#[diagnostic::on_unimplemented(
+    message = "this stream is declared as `DStream<{Declared}>`, but its records are `{Self}`",
+    label = "records of type `{Self}` arrive here",
+    note = "declared types are those of owned records: `String` for `&str`"
+)]
+pub trait DeclaredAs<Declared> {
+    /// The record.
+    fn declared(self) -> Declared;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> DeclaredAs<T> for T {
+    #[inline(always)]
+    fn declared(self) -> T {
+        self
+    }
+}
+
+/// A record of the declared type.
+#[inline(always)]
+pub fn declared<T>(record: impl Lifted<Owned: DeclaredAs<T>>) -> Id<T> {
+    Id(record.own().declared())
 }
 
 /// A lifted record that can be looked up as a key.

@@ -21,7 +21,7 @@ use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
-use crate::state::spec::{Decided, Phase, Plain, State, StateSpec, WithTime};
+use crate::state::spec::{Decided, Phase, Plain, SaysHowLong, State, StateSpec, WithTime};
 use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
 use crate::topology::{AnyDataset, Compute, Node, NodeId};
@@ -268,7 +268,11 @@ where
     F: MapState<K, V, S, M>,
 {
     /// Makes the node of a `map_with_state`.
-    pub fn finish(self, operator: &'static Operator, spec: StateSpec<F, K, S, Decided>) -> MapWithStateStream<K, S, M> {
+    pub fn finish<L: SaysHowLong>(
+        self,
+        operator: &'static Operator,
+        spec: StateSpec<F, K, S, L>,
+    ) -> MapWithStateStream<K, S, M> {
         let store = Arc::new(StateStore::new(spec.initial));
         let gather = MapWithState {
             function: spec.function,

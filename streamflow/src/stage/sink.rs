@@ -7,6 +7,7 @@ use crate::dataset::Dataset;
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::own::DeclaredAs;
 use crate::record::{Fork, Record};
 use crate::run::{Run, Task};
 use crate::stage::window::WindowSpec;
@@ -116,9 +117,9 @@ impl<G: Gather> Sink<G> {
     }
 
     /// Says the type of the result's records before the loop's types are inferred.
-    pub fn yields(&self, _: std::marker::PhantomData<G::Record>)
+    pub fn yields<T>(&self)
     where
-        G::Record: Sized,
+        G::Record: DeclaredAs<T> + Sized,
     {
     }
 
