@@ -5,7 +5,9 @@ mod operators;
 pub use self::operators::{fork_to, pair_of};
 pub use crate::plan::{Function, Fused, Operator, StagePlan};
 pub use crate::record::Fork;
-pub use crate::record::own::{Borrowing, DeclaredAs, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, declared, tag};
+pub use crate::record::own::{
+    Borrowing, DeclaredAs, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, declared, tag,
+};
 pub use crate::run::At;
 pub use crate::stage::narrow::stage;
 pub use crate::stage::static_table::{static_join, static_left_outer_join};
@@ -61,11 +63,8 @@ pub mod sink {
     pub type CollectViews<T> = Sink<collect::CollectText<T>>;
 }
 
-/// A result of the declared type.
-pub fn declared_stream<T: Send + Sync + 'static, R>(stream: DStream<R>) -> DStream<T>
-where
-    R: DeclaredAs<T> + Send + Sync + 'static,
-{
+/// A result of the declared type, which its sink has checked already (`yields`); so a mistake shows there only.
+pub fn declared_stream<T: Record, R: Record>(stream: DStream<R>) -> DStream<T> {
     stream.retyped()
 }
 

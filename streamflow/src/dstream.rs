@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::record::own::DeclaredAs;
 use crate::record::{Fork, Record};
 use crate::run::Run;
 use crate::stage::transform::{IntoBatch, NodeSlot, Transformed, call};
@@ -41,12 +40,8 @@ impl<T: Record + ?Sized> DStream<T> {
         self.node
     }
 
-    /// The same stream, whose records are of the type `U` under another name.
-    pub(crate) fn retyped<U>(self) -> DStream<U>
-    where
-        T: DeclaredAs<U> + Sized,
-        U: Send + Sync + 'static,
-    {
+    /// The same stream under another name of its record type; the caller knows that both are one.
+    pub(crate) fn retyped<U: Record>(self) -> DStream<U> {
         DStream::new(self.topology, self.node)
     }
 

@@ -18,7 +18,11 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
     let span = hygiene::at(emitter.topology.node(stage.input).span);
     let input = emitter.handle(stage.input);
     let plan = syn::Ident::new(&format!("__STAGE{number}"), span);
-    let ports = stage.outputs.iter().map(|(sink, port)| emitter.port(*sink, *port));
+    let ports: Vec<_> = stage.outputs.iter().map(|(sink, port)| emitter.port(*sink, *port)).collect();
+    // Shown at the operator that the records go to: it asks something of them, not the stage.
+    let target = ports.first().map_or(span, syn::Ident::span);
+    let (ports, function) =
+        (quote_spanned!(target=> (#(#ports,)*)), quote_spanned!(target=> ::streamflow::__private::stage));
     let captures = captured(emitter, &stage.branches);
     let body = Loop { emitter, partitions: Vec::new() }.partition(&stage.branches, span);
     let [part, out] = ["part", "out"].map(|name| hygiene::local(name, span));
@@ -37,7 +41,7 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
             clippy::useless_conversion,
             clippy::explicit_counter_loop
         )]
-        ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), {
+        #function(&#input, &#plan, #ports, {
             #captures
             move |mut #part, #out| { #body }
         });

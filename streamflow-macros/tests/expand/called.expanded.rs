@@ -72,7 +72,7 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,

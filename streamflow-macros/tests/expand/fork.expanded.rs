@@ -35,10 +35,10 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<Order>);
+    __sink0.yields::<Order>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::Count::new();
-    __sink1.yields(::core::marker::PhantomData::<u64>);
+    __sink1.yields::<u64>();
     let __port1_0 = __sink1.port();
     #[allow(
         unused_braces,

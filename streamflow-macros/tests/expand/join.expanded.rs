@@ -66,7 +66,7 @@ fn join(
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __table2 = ::streamflow::__private::capture(&names);
     let __sink0 = ::streamflow::__private::sink::Join::new();
-    __sink0.yields(::core::marker::PhantomData::<(u32, (String, User))>);
+    __sink0.yields::<(u32, (String, User))>();
     let __port0_0 = __sink0.left();
     let __port0_1 = __sink0.right();
     #[allow(

@@ -50,10 +50,10 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::Collect::new();
-    __sink1.yields(::core::marker::PhantomData::<Vec<u32>>);
+    __sink1.yields::<Vec<u32>>();
     let __port1_0 = __sink1.port();
     #[allow(
         unused_braces,

@@ -33,7 +33,7 @@ fn state(
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::MapWithStatePlain::new();
-    __sink0.yields(::core::marker::PhantomData::<u64>);
+    __sink0.yields::<u64>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::UpdateStateByKeyWithTime::new();
     let __port1_0 = __sink1.port();

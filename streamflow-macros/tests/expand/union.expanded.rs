@@ -54,7 +54,7 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Distinct::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     let __port0_1 = __sink0.port();
     #[allow(

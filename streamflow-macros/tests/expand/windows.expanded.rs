@@ -37,7 +37,7 @@ fn windows(
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     ::streamflow::__private::shared(&pairs);
     let __sink0 = ::streamflow::__private::sink::CountByWindow::new();
-    __sink0.yields(::core::marker::PhantomData::<u64>);
+    __sink0.yields::<u64>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,
@@ -69,7 +69,7 @@ fn windows(
     );
     let __n1 = pairs.window_by_parent(::core::time::Duration::new(60u64, 0u32));
     let __sink1 = ::streamflow::__private::sink::ReduceByKeyAndWindowInverse::new();
-    __sink1.yields(::core::marker::PhantomData::<(String, u64)>);
+    __sink1.yields::<(String, u64)>();
     let __port1_0 = __sink1.port();
     #[allow(
         unused_braces,

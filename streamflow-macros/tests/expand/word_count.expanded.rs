@@ -57,7 +57,7 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::ReduceByKey::new();
-    __sink0.yields(::core::marker::PhantomData::<(String, u64)>);
+    __sink0.yields::<(String, u64)>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,

@@ -14,11 +14,11 @@ macro_rules! pair_of {
     };
     (@ $name:ident $message:literal, $note:literal) => {
         #[diagnostic::on_unimplemented(
-            message = $message,
-            label = "no `(key, value)` records arrive here",
-            note = $note,
-            note = "pair each record first, for instance `.map(|w| (w, 1))` or `.key_by(|record| record.id)`"
-        )]
+                    message = $message,
+                    label = "no `(key, value)` records arrive here",
+                    note = $note,
+                    note = "pair each record first, for instance `.map(|w| (w, 1))` or `.key_by(|record| record.id)`"
+                )]
         pub trait $name<K, V> {
             fn pair(self) -> (K, V);
         }
@@ -43,11 +43,11 @@ macro_rules! pair_of {
 macro_rules! fork_to {
     ($name:ident $message:literal) => {
         #[diagnostic::on_unimplemented(
-            message = $message,
-            label = "this is one of several consumers of the stream",
-            note = "each consumer of a record gets a record of its own; all but the last get a clone",
-            note = "add `#[derive(Clone)]` to the type, or use the stream only once"
-        )]
+                            message = $message,
+                            label = "this is one of several consumers of the stream",
+                            note = "each consumer of a record gets a record of its own; all but the last get a clone",
+                            note = "add `#[derive(Clone)]` to the type, or use the stream only once"
+                        )]
         pub trait $name {
             fn fork(&self) -> Self;
         }

@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+use super::Key;
+
 /// A record that can become owned.
 pub trait Own: Sized {
     /// The owned form: `String` for `&str`, itself for what owns already.
@@ -543,7 +545,7 @@ impl<T> Lifted for Id<T> {
     }
 }
 
-impl<T: Hash + Eq> LiftedKey for Id<T> {
+impl<T: Key> LiftedKey for Id<T> {
     #[inline]
     fn hash_key<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);

@@ -104,7 +104,8 @@ impl<G> Default for Sink<G> {
     }
 }
 
-impl<G: Gather> Sink<G> {
+// The operators' bounds stand on `finish`: a record that does not fit is then one mistake, not one for each method.
+impl<G> Sink<G> {
     /// A sink without ports.
     #[allow(clippy::new_without_default, reason = "`Default` is there; the emitted code reads better with `new`")]
     pub fn new() -> Self {
@@ -119,10 +120,12 @@ impl<G: Gather> Sink<G> {
     /// Says the type of the result's records before the loop's types are inferred.
     pub fn yields<T>(&self)
     where
-        G::Record: DeclaredAs<T> + Sized,
+        G: Gather<Record: DeclaredAs<T> + Sized>,
     {
     }
+}
 
+impl<G: Gather> Sink<G> {
     /// Makes the operator's node.
     pub(crate) fn build(self, operator: &'static Operator, gather: G) -> DStream<G::Record> {
         self.build_with(operator, gather, |_| {})

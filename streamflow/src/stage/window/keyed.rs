@@ -3,7 +3,6 @@
 //! The map side is that of the operator without a window; the reduce side merges a batch's buckets to partial aggregates
 //! and hands them to the [`Panes`] of the partition.
 
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::{Data, Key};
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, ScatterWriter};
@@ -38,7 +38,7 @@ pub(crate) struct KeyedWindow<K, A, F: Fold<A>> {
 
 impl<K, A, F> KeyedWindow<K, A, F>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     A: Send + Sync + 'static,
     F: Fold<A, Value: Clone>,
 {
@@ -84,7 +84,7 @@ pub struct ReduceWindow<K, V, F, L: Fold<V>> {
 
 impl<K, V, F, L> Gather for ReduceWindow<K, V, F, L>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
     L: Fold<V, Value = V>,
@@ -114,7 +114,6 @@ where
 
 impl<K, V, F> Sink<ReduceWindow<K, V, F, TwoStacks<Reduce<V, F>>>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
 {
@@ -126,7 +125,10 @@ where
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key + Clone + Data,
+    {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = TwoStacks { aggregator: Arc::clone(&aggregator) };
         let window = KeyedWindow::new(operator, fold, Box::new(|_| true));
@@ -137,7 +139,6 @@ where
 
 impl<K, V, F, I> Sink<ReduceWindow<K, V, F, Inverse<Reduce<V, F>, I>>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
     I: Fn(V, V) -> V + Send + Sync + 'static,
@@ -153,7 +154,10 @@ where
         slide: Option<Duration>,
         partitions: Option<usize>,
         keep: impl Fn(&(K, V)) -> bool + Send + Sync + 'static,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key + Clone + Data,
+    {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = Inverse { aggregator: Arc::clone(&aggregator), inverse };
         let window = KeyedWindow::new(operator, fold, Box::new(keep));
@@ -169,7 +173,7 @@ pub struct CountWindow<K> {
     window: KeyedWindow<K, u64, Inverse<Tally, fn(u64, u64) -> u64>>,
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
+impl<K: Key + Clone + Data> Gather for CountWindow<K> {
     type Record = (K, u64);
     type Writer = ValueWriter<K, Tally>;
 
@@ -187,7 +191,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
+impl<K> Sink<CountWindow<K>> {
     /// Makes the node of a `count_by_value_and_window`.
     pub fn finish(
         self,
@@ -195,7 +199,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, u64)> {
+    ) -> DStream<(K, u64)>
+    where
+        K: Key + Clone + Data,
+    {
         let fold = Inverse { aggregator: Arc::new(Tally), inverse: (|all, left| all - left) as fn(u64, u64) -> u64 };
         let window = KeyedWindow::new(operator, fold, Box::new(|(_, count)| *count > 0));
         let gather = CountWindow { hasher: KeyHasher::new(), partitions: checked(partitions), window };
@@ -212,7 +219,7 @@ pub struct GroupWindow<K, V: Clone + Send + Sync + 'static> {
 
 impl<K, V> Gather for GroupWindow<K, V>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     V: Clone + Send + Sync + 'static,
 {
     type Record = (K, Vec<V>);
@@ -235,7 +242,6 @@ where
 
 impl<K, V> Sink<GroupWindow<K, V>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// Makes the node of a `group_by_key_and_window`.
@@ -245,7 +251,10 @@ where
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, Vec<V>)> {
+    ) -> DStream<(K, Vec<V>)>
+    where
+        K: Key + Clone + Data,
+    {
         let window = KeyedWindow::new(operator, Values, Box::new(|_| true));
         let gather = GroupWindow { hasher: KeyHasher::new(), partitions: checked(partitions), window };
         self.build_window(operator, WindowSpec { length, slide }, gather)
