@@ -21,12 +21,11 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
     let ports: Vec<_> = stage.outputs.iter().map(|(sink, port)| emitter.port(*sink, *port)).collect();
     // Shown at the operator that the records go to: it asks something of them, not the stage.
     let target = ports.first().map_or(span, syn::Ident::span);
-    let (ports, function) =
-        (quote_spanned!(target=> (#(#ports,)*)), quote_spanned!(target=> ::streamflow::__private::stage));
     let captures = captured(emitter, &stage.branches);
     let body = Loop { emitter, partitions: Vec::new() }.partition(&stage.branches, span);
-    let [part, out] = ["part", "out"].map(|name| hygiene::local(name, span));
-    quote_spanned! {span=>
+    let (part, out) = (hygiene::local("part", span), hygiene::local("out", target));
+    let closure = quote_spanned!(span=> { #captures move |mut #part, #out| { #body } });
+    quote_spanned! {target=>
         #[allow(
             unused_braces,
             unused_parens,
@@ -41,10 +40,7 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
             clippy::useless_conversion,
             clippy::explicit_counter_loop
         )]
-        #function(&#input, &#plan, #ports, {
-            #captures
-            move |mut #part, #out| { #body }
-        });
+        ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), #closure);
     }
 }
 
