@@ -11,6 +11,7 @@ pub use crate::record::own::{
 pub use crate::run::At;
 pub use crate::stage::narrow::stage;
 pub use crate::stage::static_table::{static_join, static_left_outer_join};
+pub use crate::state::codec::{HasCodec, NoCodec};
 pub use crate::topology::Scope;
 use crate::{DStream, Record};
 

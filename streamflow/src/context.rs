@@ -18,6 +18,7 @@ use self::builder::{Config, Signals};
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
+use crate::fs::SharedFs;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
@@ -288,8 +289,9 @@ impl StreamingContext {
     /// Waits until the batch `time` and all before it are completed; fails if the context stops before.
     pub(crate) fn await_batch(&self, time: BatchTime) -> Result<()> {
         let reached = |completed: Option<BatchTime>| completed.is_some_and(|last| last >= time);
-        let progress =
-            self.core().status.wait(|progress| reached(progress.completed) || progress.state == ContextState::Stopped);
+        let progress = self.core().status.wait(|progress| {
+            reached(progress.completed) || progress.processed_all || progress.state == ContextState::Stopped
+        });
         if reached(progress.completed) {
             return Ok(());
         }
@@ -347,13 +349,19 @@ impl Core {
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
         let first = now.next(config.interval);
-        let grid = Grid { zero: first - config.interval, interval: config.interval };
-        let (parallelism, max_task_failures) = (config.parallelism, config.max_task_failures);
+        let engine = Engine {
+            graph,
+            exec,
+            parallelism: config.parallelism,
+            max_task_failures: config.max_task_failures,
+            grid: Some(Grid { zero: first - config.interval, interval: config.interval }),
+            files: SharedFs::clone(&config.files),
+        };
         life.scheduler = Some(Scheduler::start(Parts {
             name: config.name.clone(),
             interval: config.interval,
             first,
-            engine: Engine { graph, exec, parallelism, max_task_failures, grid: Some(grid) },
+            engine,
             inputs,
             hooks: config.hooks.clone(),
             control: Arc::clone(&self.control),

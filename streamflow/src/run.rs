@@ -16,11 +16,12 @@ use std::time::Duration;
 use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::fs::SharedFs;
 use crate::plan::Operator;
 use crate::record::Record;
 use crate::stage::window::WindowStep;
 use crate::time::{BatchTime, lock};
-use crate::topology::{AnyDataset, Graph, NodeId, StageId};
+use crate::topology::{AnyDataset, Graph, Node, NodeId, StageId};
 
 /// What every batch of a program has in common.
 pub(crate) struct Engine {
@@ -30,6 +31,8 @@ pub(crate) struct Engine {
     pub(crate) max_task_failures: usize,
     /// The grid of batch times; nothing in batch mode.
     pub(crate) grid: Option<Grid>,
+    /// Where outputs save.
+    pub(crate) files: SharedFs,
 }
 
 /// The grid of batch times.
@@ -86,6 +89,11 @@ impl<'e> Run<'e> {
         &self.engine.exec
     }
 
+    /// Where outputs save.
+    pub(crate) fn fs(&self) -> &SharedFs {
+        &self.engine.files
+    }
+
     pub(crate) fn parallelism(&self) -> usize {
         self.engine.parallelism
     }
@@ -133,13 +141,16 @@ impl<'e> Run<'e> {
 
     /// Shows this batch to the windows and state whose parents have data, whether or not an output asks for them.
     ///
-    /// Their errors are kept; the outputs that need them will find them.
-    pub(crate) fn advance_stateful(&self) {
+    /// # Errors
+    /// The first of theirs; all of them are shown the batch. Outputs that need them find their errors too.
+    pub(crate) fn advance_stateful(&self) -> Result<()> {
+        let mut first = Ok(());
         for (index, node) in self.engine.graph.nodes.iter().enumerate() {
             if node.stateful && self.is_due(node.parent_slide) {
-                self.ensure(NodeId(index));
+                first = first.and(self.await_node(NodeId(index)));
             }
         }
+        first
     }
 
     /// Sets the blocks of an input.
@@ -239,10 +250,16 @@ impl<'e> Run<'e> {
         self.dataset(node)
     }
 
+    /// Whether a node's data set can be made a second time: an input is what it is, and a window or a state has taken in
+    /// the batch already.
+    fn can_be_remade(info: &Node) -> bool {
+        info.compute.is_some() && !info.stateful
+    }
+
     /// Forgets what was made for a node, and for the nodes that it reads without a stage between: those may be used up too.
     fn forget(&self, node: NodeId) {
         let info = &self.engine.graph.nodes[node.0];
-        if info.compute.is_none() {
+        if !Self::can_be_remade(info) {
             return;
         }
         for stage in &info.writers {
@@ -300,11 +317,12 @@ impl<'e> Run<'e> {
         let mut waiting: Vec<usize> = (0..results.len()).collect();
         for attempt in 1.. {
             let outcomes = self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let again = data.replayable() || Self::can_be_remade(&self.engine.graph.nodes[input.0]);
             waiting.clear();
             for (partition, outcome) in outcomes {
                 match outcome {
                     Ok(result) => results[partition] = Some(result),
-                    Err(error) if attempt >= self.engine.max_task_failures => return Err(error),
+                    Err(error) if attempt >= self.engine.max_task_failures || !again => return Err(error),
                     Err(error) => {
                         tracing::warn!(%error, attempt, "task failed and is tried again");
                         waiting.push(partition);

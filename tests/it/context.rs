@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::Duration;
 
 use streamflow::listener::{BatchInfo, OutputOperationInfo, StreamingListener};
+use streamflow::prelude::*;
 use streamflow::source::{Source, SourceCx};
 use streamflow::testing::{self, Driver};
-use streamflow::{Batch, BatchTime, Clock, ContextState, Error, ErrorKind, ManualClock, Result, StreamingContext};
+use streamflow::{BatchTime, Clock, ContextState, Error, ErrorKind, ManualClock, Result};
 
 fn at(millis: u64) -> BatchTime {
     BatchTime::from_millis(millis)
@@ -214,8 +214,6 @@ fn prepared_batches_are_cut_by_position() {
 
 #[test]
 fn records_that_are_not_clone_come_out() {
-    #[derive(Debug, PartialEq)]
-    struct Unique(u32);
     let out = testing::run(vec![vec![1, 2, 3]], |numbers| numbers.transform(|batch| batch.map(Unique))).unwrap();
     assert_eq!(out, [[Unique(1), Unique(2), Unique(3)]]);
 }
@@ -252,7 +250,6 @@ fn a_union_chains_the_partitions() {
 
 #[test]
 fn a_union_moves_records_that_are_not_clone() {
-    struct Unique(u32);
     let mut test = Driver::new().unwrap();
     let parts = [vec![vec![1]], vec![vec![2]]].map(|batches| test.input(batches).transform(|batch| batch.map(Unique)));
     let out = test.output_moved(test.context().union(parts).unwrap());
@@ -270,6 +267,65 @@ fn lists_of_streams_are_checked() {
     assert!(empty.to_string().contains("at least one stream"), "{empty}");
     let mixed = one.context().transform(vec![mine, foreign], |mut batches| batches.remove(0)).unwrap_err();
     assert!(mixed.to_string().contains("another context"), "{mixed}");
+}
+
+/// Multiplies, and panics the first time.
+#[stream]
+fn tenfold(numbers: DStream<Unique>, attempts: Arc<AtomicU64>) -> DStream<u32> {
+    numbers.map(|unique| {
+        assert!(attempts.fetch_add(1, Ordering::SeqCst) > 0, "the first attempt");
+        unique.0 * 10
+    })
+}
+
+#[derive(Debug, PartialEq)]
+struct Unique(u32);
+
+#[test]
+fn a_failed_task_is_tried_again_from_records_that_are_made_again() {
+    let mut test = Driver::new().unwrap();
+    let parts =
+        [vec![vec![1, 2]], vec![vec![3]]].map(|batches| test.input(batches).transform(|batch| batch.map(Unique)));
+    let out = test.output(&tenfold(test.context().union(parts).unwrap(), Arc::default()));
+    test.run_batches(1).unwrap();
+    assert_eq!(out.batches(), [[10, 20, 30]]);
+}
+
+#[test]
+fn with_one_attempt_a_task_is_not_tried_again() {
+    let mut test = Driver::with(|builder| builder.max_task_failures(1)).unwrap();
+    let unique = test.input(vec![vec![1]]).transform(|batch| batch.map(Unique));
+    let out = test.output(&tenfold(unique, Arc::default()));
+    let error = test.run_batches(1).unwrap_err();
+    assert_eq!((error.kind(), error.batch(), error.partition()), (ErrorKind::TaskFailed, Some(at(1_000)), Some(1)));
+    assert_eq!(error.operator().map(|operator| operator.name), Some("map"));
+    let place = "the first attempt in `map` of `tenfold` (tests/it/context.rs:";
+    assert!(error.to_string().contains(place), "{error}");
+    assert!(out.batches().is_empty());
+}
+
+#[test]
+fn outputs_on_a_window_run_when_it_ends() {
+    let (length, slide) = (Duration::from_secs(2), Duration::from_secs(2));
+    let mut test = Driver::new().unwrap();
+    let numbers = test.input(vec![vec![1], vec![2], vec![3], vec![4], vec![5]]);
+    let windows = test.output(&numbers.window(length, slide));
+    let all = test.output(&numbers);
+    test.run_batches(5).unwrap();
+    assert_eq!(windows.batches(), [[1, 2], [3, 4]]);
+    assert_eq!(windows.times(), [at(2_000), at(4_000)]);
+    assert_eq!(all.batches().len(), 5);
+    assert!(test.context().explain().to_string().contains("window of 2s every 2s"));
+}
+
+#[test]
+fn a_window_off_the_grid_makes_the_start_fail() {
+    let test = Driver::new().unwrap();
+    let numbers = test.input(vec![vec![1]]);
+    test.output(&numbers.window(Duration::from_millis(1_500), Duration::from_secs(1)));
+    let error = test.context().start().unwrap_err();
+    assert!(error.to_string().contains("not a multiple"), "{error}");
+    assert_eq!(test.context().state(), ContextState::Stopped);
 }
 
 // Errors of batches.
@@ -461,6 +517,24 @@ fn a_graceful_stop_that_takes_too_long_becomes_a_plain_one() {
 }
 
 #[test]
+fn a_plain_stop_cuts_a_graceful_one_short() {
+    // The graceful stop would wait for a batch that never comes.
+    let test = Driver::with(|builder| builder.graceful_stop_timeout(Duration::MAX)).unwrap();
+    let (asked, stopping) = mpsc::channel();
+    let source =
+        Scripted { on_stop: Some(Box::new(move || asked.send(()).unwrap())), pending: true, ..Scripted::default() };
+    test.output(&test.context().source("never empty", source).unwrap());
+    test.context().start().unwrap();
+    std::thread::scope(|threads| {
+        let graceful = threads.spawn(|| test.context().stop_gracefully());
+        stopping.recv().unwrap();
+        test.context().stop().unwrap();
+        graceful.join().unwrap().unwrap();
+    });
+    assert_eq!(test.context().state(), ContextState::Stopped);
+}
+
+#[test]
 fn a_batch_may_stop_its_own_context() {
     let mut test = Driver::new().unwrap();
     let numbers = test.input(vec![vec![1], vec![2]]);
@@ -615,6 +689,7 @@ struct Scripted {
     start: fn() -> Result<()>,
     range: fn(BatchTime) -> Result<()>,
     read: fn(u64) -> Result<Vec<Vec<u64>>>,
+    pending: bool,
     on_release: Option<Arc<AtomicU64>>,
     on_stop: Option<Box<dyn Fn() + Send>>,
     reads: u64,
@@ -626,6 +701,7 @@ impl Default for Scripted {
             start: || Ok(()),
             range: |_| Ok(()),
             read: |reads| Ok(vec![vec![reads]]),
+            pending: false,
             on_release: None,
             on_stop: None,
             reads: 0,
@@ -645,6 +721,9 @@ impl Source for Scripted {
     fn read(&mut self, (): &()) -> Result<Vec<Vec<u64>>> {
         self.reads += 1;
         (self.read)(self.reads - 1)
+    }
+    fn has_pending(&self) -> bool {
+        self.pending
     }
     fn release(&mut self, (): &()) {
         if let Some(released) = &self.on_release {

@@ -35,6 +35,8 @@ struct Stream {
     name: String,
     made_by: String,
     place: Option<String>,
+    /// Length and slide, if it is a window.
+    window: Option<String>,
     record: String,
     parents: Vec<usize>,
     writers: Vec<usize>,
@@ -143,6 +145,7 @@ impl Explanation {
             if !stream.name.ends_with(&stream.made_by) {
                 lines.push(stream.made_by.clone());
             }
+            lines.extend(stream.window.clone());
             lines.extend(stream.place.clone());
             line(Line::Vertex { id: format!("n{index}"), shape, lines });
             for parent in &stream.parents {
@@ -194,6 +197,9 @@ impl fmt::Display for Explanation {
                 Some(place) => writeln!(f, "  {place}")?,
                 None => writeln!(f)?,
             }
+            if let Some(window) = &stream.window {
+                writeln!(f, "  {window}")?;
+            }
             for parent in &stream.parents {
                 writeln!(f, "  reads `{}`", self.streams[*parent].name)?;
             }
@@ -219,8 +225,12 @@ impl Stream {
             name: node.name.clone(),
             made_by: node.label.clone(),
             place: operator.or_else(|| node.location.map(|location| place(location.file(), location.line()))),
+            window: node.window.map(|window| match window.slide {
+                Some(slide) => format!("window of {:?} every {slide:?}", window.length),
+                None => format!("window of {:?}", window.length),
+            }),
             record: node.record.clone(),
-            parents: node.parents.iter().map(|parent| parent.0).collect(),
+            parents: node.parents.iter().chain(&node.follows).map(|parent| parent.0).collect(),
             writers: node.writers.iter().map(|stage| stage.0).collect(),
             is_input: node.compute.is_none(),
         }
@@ -306,6 +316,7 @@ mod tests {
                     name: "lines".into(),
                     made_by: "socket".into(),
                     place: Some("main.rs:3".into()),
+                    window: None,
                     record: "str".into(),
                     parents: vec![],
                     writers: vec![],
@@ -315,6 +326,7 @@ mod tests {
                     name: "counts.reduce_by_key".into(),
                     made_by: "reduce_by_key".into(),
                     place: Some("main.rs:8".into()),
+                    window: Some("window of 10s every 5s".into()),
                     record: "Vec<u64>".into(),
                     parents: vec![],
                     writers: vec![0],
@@ -335,6 +347,7 @@ mod tests {
 `lines`: str  by socket  main.rs:3
 
 `counts.reduce_by_key`: Vec<u64>  by reduce_by_key  main.rs:8
+  window of 10s every 5s
   stage 0: reads `lines`
     flat_map  main.rs:6
       map     main.rs:7
@@ -343,7 +356,7 @@ mod tests {
         assert_eq!(plan.to_string(), text);
         assert!(plan.to_dot().contains(r#"s0 [shape=box, label="stage 0\nflat_map (main.rs:6)\nmap (main.rs:7)"];"#));
         assert!(plan.to_dot().contains(r#"n0 -> s0 [label="str"];"#));
-        assert!(plan.to_mermaid().contains("n1([\"counts.reduce_by_key<br>main.rs:8\"])"));
+        assert!(plan.to_mermaid().contains("n1([\"counts.reduce_by_key<br>window of 10s every 5s<br>main.rs:8\"])"));
         assert!(plan.to_mermaid().contains("n1 -->|\"Vec#lt;u64#gt;\"| o0"));
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! **Invariant**: a view and its owned form hash alike and compare alike; the shuffle depends on it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -34,6 +35,17 @@ pub trait OwnKey: Own<Owned: Hash + Eq> {
     fn hash_view<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this view.
     fn same(&self, owned: &Self::Owned) -> bool;
+    /// The text that becomes a `String`; must be given by views whose owned form is one.
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// A `String` behind a type parameter.
+#[inline]
+fn text_of<T: 'static>(value: &T) -> Option<&str> {
+    (value as &dyn Any).downcast_ref::<String>().map(String::as_str)
 }
 
 /// Marks the types that may hold references, the only ones that take the owning path at the top level.
@@ -57,6 +69,8 @@ macro_rules! key_is_self {
             fn hash_view<H: Hasher>(&self, state: &mut H) { self.hash(state); }
             #[inline]
             fn same(&self, owned: &Self) -> bool { self == owned }
+            #[inline]
+            fn text(&self) -> Option<&str> { text_of(self) }
         }
     )*};
 }
@@ -122,6 +136,10 @@ impl OwnKey for &str {
     fn same(&self, owned: &String) -> bool {
         *self == owned.as_str()
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Own for &[T] {
@@ -161,6 +179,10 @@ impl<T: Clone + Hash + Eq + Send + Sync + 'static> OwnKey for &T {
     fn same(&self, owned: &T) -> bool {
         *self == owned
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(*self)
+    }
 }
 
 impl Own for Cow<'_, str> {
@@ -179,6 +201,10 @@ impl OwnKey for Cow<'_, str> {
     #[inline]
     fn same(&self, owned: &String) -> bool {
         self.as_ref() == owned.as_str()
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        Some(self)
     }
 }
 
@@ -396,6 +422,8 @@ pub trait FindKey {
     fn hash_key<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this key.
     fn same_key(&self, owned: &Self::Owned) -> bool;
+    /// The text of the key, if its owned form is a `String`.
+    fn text(&self) -> Option<&str>;
 }
 
 /// A key looked up by its view.
@@ -414,9 +442,13 @@ impl<T: OwnKey> FindKey for FindView<'_, T> {
     fn same_key(&self, owned: &T::Owned) -> bool {
         self.0.same(owned)
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        self.0.text()
+    }
 }
 
-impl<T: Hash + Eq> FindKey for FindId<'_, T> {
+impl<T: Hash + Eq + 'static> FindKey for FindId<'_, T> {
     type Owned = T;
     #[inline]
     fn hash_key<H: Hasher>(&self, state: &mut H) {
@@ -425,6 +457,10 @@ impl<T: Hash + Eq> FindKey for FindId<'_, T> {
     #[inline]
     fn same_key(&self, owned: &T) -> bool {
         self.0 == owned
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(self.0)
     }
 }
 
@@ -463,6 +499,10 @@ impl<T: Hash + Eq + Send + Sync + 'static> OwnKey for Whole<T> {
     #[inline]
     fn same(&self, owned: &T) -> bool {
         self.0 == *owned
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(&self.0)
     }
 }
 
@@ -510,6 +550,8 @@ pub trait LiftedKey: Lifted {
     fn hash_key<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this key.
     fn same_key(&self, owned: &Self::Owned) -> bool;
+    /// The text of the key, if its owned form is a `String`.
+    fn text(&self) -> Option<&str>;
 }
 
 /// A view, or a record that may hold references.
@@ -532,6 +574,10 @@ impl<T: OwnKey> LiftedKey for Viewed<T> {
     fn same_key(&self, owned: &T::Owned) -> bool {
         self.0.same(owned)
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        self.0.text()
+    }
 }
 
 /// A record that is its own owned form.
@@ -545,7 +591,7 @@ impl<T> Lifted for Id<T> {
     }
 }
 
-impl<T: Key> LiftedKey for Id<T> {
+impl<T: Key + 'static> LiftedKey for Id<T> {
     #[inline]
     fn hash_key<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
@@ -553,6 +599,10 @@ impl<T: Key> LiftedKey for Id<T> {
     #[inline]
     fn same_key(&self, owned: &T) -> bool {
         self.0 == *owned
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(&self.0)
     }
 }
 
@@ -568,6 +618,8 @@ macro_rules! lifted_tuples {
             fn hash_key<State: Hasher>(&self, state: &mut State) { $(self.$index.hash_key(state);)+ }
             #[inline]
             fn same_key(&self, owned: &Self::Owned) -> bool { $(self.$index.same_key(&owned.$index))&&+ }
+            #[inline]
+            fn text(&self) -> Option<&str> { None }
         }
     )*};
 }

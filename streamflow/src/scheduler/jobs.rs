@@ -99,11 +99,17 @@ impl Jobs {
         let run = Run::new(&self.engine, set.time, set.rerun);
         self.load(&set, &run, &mut info);
         let mut errors = Vec::new();
-        run.advance_stateful();
-        for (id, output) in self.engine.graph.outputs.iter().enumerate().filter(|(_, output)| run.yields(output.node)) {
+        let due = |(_, output): &(usize, &Output)| run.yields(output.node);
+        for (id, output) in self.engine.graph.outputs.iter().enumerate().filter(due) {
             let outcome = self.output(id, output, &run);
             errors.extend(outcome.failure.clone());
             info.outputs.push(outcome);
+        }
+        // Windows and state that no output asked for take the batch in all the same. They come last: an output that only
+        // looks at a stream was declared before the operator that takes its records.
+        let advanced = guard(|| run.advance_stateful()).flatten().map_err(|error| error.in_batch(set.time));
+        if errors.is_empty() {
+            errors.extend(advanced.err());
         }
         drop(run);
         // Here the outputs are done: a log that says so, and checkpoints, go between these lines.

@@ -133,7 +133,7 @@ pub struct BatchInfo {
     pub processing_started: Option<BatchTime>,
     /// When its processing ended, if it has.
     pub processing_ended: Option<BatchTime>,
-    /// The outputs, in the order of their declaration.
+    /// The outputs that have ended, in the order of their declaration. Those on a window run only when a window ends.
     pub outputs: Vec<OutputOperationInfo>,
 }
 
@@ -358,7 +358,6 @@ pub(crate) struct ReceiverEvents {
     info: Arc<Mutex<ReceiverInfo>>,
 }
 
-#[allow(dead_code, reason = "for receivers")]
 impl ReceiverEvents {
     pub(crate) fn new(bus: ListenerBus, input: usize, name: Arc<str>) -> Self {
         let info = ReceiverInfo { input, name, active: false, last_error: None, last_error_time: None };

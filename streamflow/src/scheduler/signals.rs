@@ -46,3 +46,23 @@ fn watch(hub: &Mutex<Vec<AskToStop>>, mut signals: Signals) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Driver;
+
+    #[test]
+    fn a_signal_stops_the_contexts_that_asked() {
+        let (mut test, mut other) =
+            (Driver::with(|builder| builder.stop_on_signals(true)).unwrap(), Driver::new().unwrap());
+        for driver in [&mut test, &mut other] {
+            let out = driver.output(&driver.input(vec![vec![1]]));
+            driver.run_batches(1).unwrap();
+            assert_eq!(out.batches(), [[1]]);
+        }
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        test.context().await_termination().unwrap();
+        other.run_batches(1).unwrap();
+    }
+}

@@ -10,7 +10,6 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use super::combine::checked;
-use super::map_with_state::StateStore;
 use super::sink::Sink;
 use super::{Gather, GatherCx};
 use crate::dstream::DStream;
@@ -22,12 +21,14 @@ use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
 use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
+use crate::state::checkpointed::Checkpointed;
+use crate::state::store::StateStore;
 use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
 use crate::topology::AnyDataset;
 
 /// One partition of a batch.
-pub struct PartitionUpdate<'a, K, V, S> {
+pub struct PartitionUpdate<'a, K: 'static, V, S> {
     table: &'a mut StateTable<K, S>,
     time: BatchTime,
     rows: Vec<Row<K, Vec<V>>>,
@@ -37,7 +38,7 @@ pub struct PartitionUpdate<'a, K, V, S> {
 }
 
 /// The function of an `update_state_by_key`, in one of its forms.
-pub trait UpdateState<K, V, S>: Send + Sync + 'static {
+pub trait UpdateState<K: 'static, V, S>: Send + Sync + 'static {
     /// Updates a partition; returns its whole state.
     #[doc(hidden)]
     fn update(&self, partition: PartitionUpdate<'_, K, V, S>) -> Vec<(K, S)>;
@@ -48,7 +49,7 @@ pub struct ByValues<F>(F);
 
 impl<K, V, S, F> UpdateState<K, V, S> for ByValues<F>
 where
-    K: Hash + Eq + Clone,
+    K: Hash + Eq + Clone + 'static,
     S: Clone,
     F: Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
 {
@@ -62,7 +63,7 @@ pub struct ByTime<F>(F);
 
 impl<K, V, S, F> UpdateState<K, V, S> for ByTime<F>
 where
-    K: Hash + Eq + Clone,
+    K: Hash + Eq + Clone + 'static,
     S: Clone,
     F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
 {
@@ -80,7 +81,7 @@ type Keys<'a, K, V, S> = dyn Iterator<Item = (K, Vec<V>, Option<S>)> + 'a;
 
 impl<K, V, S, F, R> UpdateState<K, V, S> for ByPartition<F>
 where
-    K: Hash + Eq + Clone,
+    K: Hash + Eq + Clone + 'static,
     S: Clone,
     F: Fn(BatchTime, &mut Keys<'_, K, V, S>) -> R + Send + Sync + 'static,
     R: IntoIterator<Item = (K, S)>,
@@ -90,15 +91,23 @@ where
     }
 }
 
-impl<K: Hash + Eq + Clone, V, S: Clone> PartitionUpdate<'_, K, V, S> {
+/// A key without state, and its values.
+struct Fresh<K, V> {
+    hash: u64,
+    key: K,
+    values: Vec<V>,
+}
+
+impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
     /// The rows of known keys by the numbers of their slots, and those of new keys.
-    fn sorted(&mut self) -> (HashMap<u32, Vec<V>>, Vec<Row<K, Vec<V>>>) {
+    fn sorted(&mut self) -> (HashMap<u32, Vec<V>>, Vec<Fresh<K, V>>) {
         let mut known = HashMap::new();
         let mut fresh = Vec::new();
-        for row in self.rows.drain(..) {
-            match self.table.find(row.hash, &row.key) {
-                Some(number) => drop(known.insert(number, row.acc)),
-                None => fresh.push(row),
+        for Row { hash, key, acc: values } in self.rows.drain(..) {
+            let key = key.into_key();
+            match self.table.find(hash, &key) {
+                Some(number) => drop(known.insert(number, values)),
+                None => fresh.push(Fresh { hash, key, values }),
             }
         }
         (known, fresh)
@@ -114,11 +123,14 @@ impl<K: Hash + Eq + Clone, V, S: Clone> PartitionUpdate<'_, K, V, S> {
             let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
             slot.state = function(&slot.key, new, slot.state.take());
             match &slot.state {
-                Some(state) => records.push((slot.key.clone(), state.clone())),
+                Some(state) => {
+                    records.push((slot.key.clone(), state.clone()));
+                    table.changed(number);
+                }
                 None => drop(table.remove(number)),
             }
         }
-        for Row { hash, key, acc: values } in fresh {
+        for Fresh { hash, key, values } in fresh {
             if let Some(state) = function(&key, values, None) {
                 records.push((key.clone(), state.clone()));
                 table.insert(hash, key, state, time);
@@ -138,7 +150,7 @@ impl<K: Hash + Eq + Clone, V, S: Clone> PartitionUpdate<'_, K, V, S> {
             let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
             (slot.key, new, slot.state)
         });
-        let mut keys = known.chain(fresh.into_iter().map(|row| (row.key, row.acc, None)));
+        let mut keys = known.chain(fresh.into_iter().map(|fresh| (fresh.key, fresh.values, None)));
         let updated = function(time, &mut keys);
         drop(keys);
         let mut records = Vec::new();
@@ -161,9 +173,8 @@ impl<K: Hash + Eq + Clone, V, S: Clone> PartitionUpdate<'_, K, V, S> {
 /// `update_state_by_key` and `update_state_by_partition`.
 pub struct UpdateStateByKey<K, V, S, F> {
     function: F,
-    partitions: Option<usize>,
     operator: &'static Operator,
-    store: StateStore<K, S>,
+    store: Arc<StateStore<K, S>>,
     values: PhantomData<fn(V)>,
 }
 
@@ -178,14 +189,14 @@ where
     type Writer = ScatterWriter<K, V>;
 
     fn writer(&self, task: Task) -> ScatterWriter<K, V> {
-        ScatterWriter::new(self.store.hasher.clone(), self.partitions.unwrap_or(task.parallelism))
+        ScatterWriter::new(self.store.hasher.clone(), self.store.partitions(task.parallelism))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let run = cx.run;
         lock(&self.store.continuity).step(&run.window_step(cx.node))?;
-        let partitions = self.partitions.unwrap_or(run.parallelism());
-        let tables = self.store.tables(partitions, run.zero());
+        let partitions = self.store.partitions(run.parallelism());
+        let tables = self.store.open(run.parallelism(), run.zero());
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let fresh: usize = written.iter().flatten().map(Vec::len).sum();
         let weight = fresh + tables.iter().map(|table| lock(table).len()).sum::<usize>();
@@ -223,11 +234,11 @@ impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, F>> {
         S: Clone + Data,
         F: UpdateState<K, V, S>,
     {
-        let store = StateStore::new(initial.into_iter().collect());
-        let partitions = checked(partitions);
-        let gather = UpdateStateByKey { function, partitions, operator, store, values: PhantomData };
+        let store = Arc::new(StateStore::new(initial.into_iter().collect(), checked(partitions)));
+        let kept: Arc<dyn Checkpointed> = Arc::clone(&store) as _;
+        let gather = UpdateStateByKey { function, operator, store, values: PhantomData };
         self.build_with(operator, gather, |node| {
-            node.stateful = true;
+            node.keeps(kept);
             node.set_cloner::<(K, S)>(<(K, S)>::cloner());
         })
     }
