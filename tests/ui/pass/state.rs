@@ -9,10 +9,17 @@ fn sum(values: Vec<u64>, total: Option<u64>) -> Option<u64> {
 }
 
 #[stream]
-fn updated(pairs: DStream<(String, u64)>, first: Vec<(String, u64)>) -> (DStream<(String, u64)>, DStream<(String, u64)>) {
+fn updated(
+    pairs: DStream<(String, u64)>,
+    first: Vec<(String, u64)>,
+) -> (DStream<(String, u64)>, DStream<(String, u64)>) {
     let totals = pairs.update_state_by_key(sum, first);
     totals.print();
-    let later = pairs.update_state_by_key(|time: BatchTime, _, values, _: Option<u64>| Some(time.as_millis() + values.len() as u64), [], 2);
+    let later = pairs.update_state_by_key(
+        |time: BatchTime, _, values, _: Option<u64>| Some(time.as_millis() + values.len() as u64),
+        [],
+        2,
+    );
     (
         totals.union(later),
         pairs.update_state_by_partition(|_, keys| {
