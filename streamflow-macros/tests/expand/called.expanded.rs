@@ -72,7 +72,7 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,
@@ -95,7 +95,7 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
         {
             #[allow(unused_variables)]
             let y = ::streamflow::__private::capture(&y);
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
                     let __x = ::streamflow::__private::apply(__x, parse);
@@ -133,10 +133,14 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
                             );
                             __out
                                 .0
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
+                                .push(
+                                    ::streamflow::__private::declared::<
+                                        u32,
+                                    >({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
                             ::core::mem::forget(__at4);
                         }
                     }

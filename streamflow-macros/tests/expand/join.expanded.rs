@@ -66,7 +66,7 @@ fn join(
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __table2 = ::streamflow::__private::capture(&names);
     let __sink0 = ::streamflow::__private::sink::Join::new();
-    __sink0.yields(::core::marker::PhantomData::<(u32, (String, User))>);
+    __sink0.yields::<(u32, (String, User))>();
     let __port0_0 = __sink0.left();
     let __port0_1 = __sink0.right();
     #[allow(
@@ -89,7 +89,7 @@ fn join(
         (__port0_0,),
         {
             let __table2 = ::streamflow::__private::capture(&__table2);
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     let (__k, __v) = ::streamflow::__private::pair_of::left_outer_join(
                         __x,
@@ -152,7 +152,7 @@ fn join(
         &__STAGE1,
         (__port0_1,),
         {
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
                     let __k = {
@@ -181,5 +181,5 @@ fn join(
         },
     );
     let __n5 = __sink0.finish(&__OPERATORS[3usize], ::core::option::Option::Some(4));
-    __n5
+    ::streamflow::__private::declared_stream::<(u32, (String, User)), _>(__n5)
 }

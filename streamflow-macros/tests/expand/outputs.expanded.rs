@@ -58,7 +58,7 @@ pub fn outputs(lines: DStream<str>, top: usize) {
         &__STAGE0,
         (__port0_0,),
         {
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     let line = __x;
                     let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);

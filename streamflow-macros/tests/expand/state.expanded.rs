@@ -33,7 +33,7 @@ fn state(
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::MapWithStatePlain::new();
-    __sink0.yields(::core::marker::PhantomData::<u64>);
+    __sink0.yields::<u64>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::UpdateStateByKeyWithTime::new();
     let __port1_0 = __sink1.port();
@@ -56,7 +56,7 @@ fn state(
         &__STAGE0,
         (__port0_0, __port1_0),
         {
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     {
                         let __x = ::streamflow::__private::fork_to::map_with_state(&__x);
@@ -121,5 +121,5 @@ fn state(
             ::core::option::Option::None,
         );
     __n2.print(10);
-    (__n1, __n4)
+    (::streamflow::__private::declared_stream::<u64, _>(__n1), __n4)
 }

@@ -57,7 +57,7 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::ReduceByKey::new();
-    __sink0.yields(::core::marker::PhantomData::<(String, u64)>);
+    __sink0.yields::<(String, u64)>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,
@@ -80,7 +80,7 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
         {
             #[allow(unused_variables)]
             let min = ::streamflow::__private::capture(&min);
-            move |__part, __out| {
+            move |mut __part, __out| {
                 for __x in __part.views() {
                     let line = __x;
                     let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
@@ -130,5 +130,5 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
     );
     let __n4 = __sink0
         .finish(&__OPERATORS[3usize], move |a, b| a + b, ::core::option::Option::None);
-    __n4
+    ::streamflow::__private::declared_stream::<(String, u64), _>(__n4)
 }

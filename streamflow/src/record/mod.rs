@@ -18,6 +18,7 @@ pub(crate) mod rows;
 pub(crate) mod text;
 
 use std::any::Any;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::state::codec::Codec;
@@ -82,6 +83,30 @@ pub trait Block: Default + Send + Sync + 'static {
         self.len() == 0
     }
 }
+
+/// What may leave its stage: records and parts of records, keys, values and states.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot leave its stage: it is not `Send + Sync + 'static`",
+    label = "it would be sent to another thread here",
+    note = "a shuffle sends records to other threads, and several threads may read a batch",
+    note = "use `Arc` for `Rc`, and `Mutex` or an atomic type for `RefCell` and `Cell`"
+)]
+pub trait Data: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Data for T {}
+
+/// What records can be told apart by.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key: it is not `Hash + Eq`",
+    label = "this needs a key",
+    note = "the key decides which partition a record is shuffled to, and which records belong together",
+    note = "derive `Hash, PartialEq, Eq` for it; a type with a lifetime needs `#[record(key)]` beside `#[derive(Record)]`"
+)]
+pub trait Key: Hash + Eq {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Hash + Eq> Key for T {}
 
 /// A record that several consumers may receive: `Clone` types, `str` and `[u8]`.
 ///

@@ -18,6 +18,7 @@ use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::plan::Operator;
 use crate::plan::explain::type_name;
+use crate::record::{Data, Key};
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, ScatterWriter};
@@ -202,7 +203,7 @@ pub struct ReduceWindow<K: 'static, V, F, L: Fold<V>> {
 
 impl<K, V, F, L> Gather for ReduceWindow<K, V, F, L>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
     L: Fold<V>,
@@ -233,7 +234,6 @@ where
 
 impl<K, V, F> Sink<ReduceWindow<K, V, F, TwoStacks<Reduce<V, F>>>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
 {
@@ -245,7 +245,10 @@ where
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key + Clone + Data,
+    {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = TwoStacks { aggregator: Arc::clone(&aggregator) };
         let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), |_| true));
@@ -256,7 +259,6 @@ where
 
 impl<K, V, F, I> Sink<ReduceWindow<K, V, F, Inverse<Reduce<V, F>, I>>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
     I: Fn(V, V) -> V + Send + Sync + 'static,
@@ -272,7 +274,10 @@ where
         slide: Option<Duration>,
         partitions: Option<usize>,
         keep: impl Fn(&(K, V)) -> bool + Send + Sync + 'static,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key + Clone + Data,
+    {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = Inverse { aggregator: Arc::clone(&aggregator), inverse };
         let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), keep));
@@ -286,7 +291,7 @@ pub struct CountWindow<K: 'static> {
     window: Arc<KeyedWindow<K, u64, Inverse<Tally, fn(u64, u64) -> u64>>>,
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
+impl<K: Key + Clone + Data> Gather for CountWindow<K> {
     type Record = (K, u64);
     type Writer = ValueWriter<K, Tally>;
 
@@ -306,7 +311,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
+impl<K> Sink<CountWindow<K>> {
     /// Makes the node of a `count_by_value_and_window`.
     pub fn finish(
         self,
@@ -314,7 +319,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, u64)> {
+    ) -> DStream<(K, u64)>
+    where
+        K: Key + Clone + Data,
+    {
         let fold = Inverse { aggregator: Arc::new(Tally), inverse: (|all, left| all - left) as fn(u64, u64) -> u64 };
         let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), |(_, count)| *count > 0));
         self.build_window(operator, WindowSpec { length, slide }, window.clone(), CountWindow { window })
@@ -328,7 +336,7 @@ pub struct GroupWindow<K: 'static, V: Clone + Send + Sync + 'static> {
 
 impl<K, V> Gather for GroupWindow<K, V>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     V: Clone + Send + Sync + 'static,
 {
     type Record = (K, Vec<V>);
@@ -353,7 +361,6 @@ where
 
 impl<K, V> Sink<GroupWindow<K, V>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// Makes the node of a `group_by_key_and_window`.
@@ -363,7 +370,10 @@ where
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, Vec<V>)> {
+    ) -> DStream<(K, Vec<V>)>
+    where
+        K: Key + Clone + Data,
+    {
         let window = Arc::new(KeyedWindow::new(operator, Values, checked(partitions), |_| true));
         self.build_window(operator, WindowSpec { length, slide }, window.clone(), GroupWindow { window })
     }
