@@ -76,6 +76,12 @@ impl<T: Fork + ?Sized> DStream<T> {
         self.windowed(WindowSpec { length, slide: Some(slide) })
     }
 
+    /// A window that slides with the stream.
+    #[doc(hidden)]
+    pub fn window_by_parent(&self, length: Duration) -> DStream<T> {
+        self.windowed(WindowSpec { length, slide: None })
+    }
+
     pub(crate) fn windowed(&self, spec: WindowSpec) -> DStream<T> {
         self.share();
         let slot = NodeSlot::default();
