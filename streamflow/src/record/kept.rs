@@ -6,6 +6,7 @@
 //! other type is kept as it is.
 
 use std::any::TypeId;
+use std::hash::{Hash, Hasher};
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 use super::own::{FindKey, LiftedKey};
@@ -147,6 +148,19 @@ impl<K: 'static> Kept<K> {
             (Some(kept), None) => same(&Self::from_text(Text::new(kept.as_str())).into_key()),
             // SAFETY: by the invariant it holds a `K`.
             (None, _) => same(unsafe { self.0.assume_init_ref() }),
+        }
+    }
+
+    /// Hashes the key as its owned form would be hashed.
+    #[inline]
+    pub(crate) fn hash<H: Hasher>(&self, state: &mut H)
+    where
+        K: Hash,
+    {
+        match self.as_text() {
+            Some(text) => text.as_str().hash(state),
+            // SAFETY: by the invariant it holds a `K`.
+            None => unsafe { self.0.assume_init_ref() }.hash(state),
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) enum Bucket<K: 'static, A> {
     /// One row for each key.
     Combined(Table<K, A>),
     /// Rows in the order in which they came, cut into [`pieces`] by their hash.
-    Through(Vec<Chunks<Row<K, A>>>),
+    Through(Vec<Chunks<Loose<K, A>>>),
 }
 
 impl<K, A> Bucket<K, A> {
@@ -41,19 +41,27 @@ impl<K, A> Bucket<K, A> {
     }
 
     /// The rows in pieces; `partitions` is the number of partitions of the shuffle.
-    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Row<K, A>>> {
+    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Loose<K, A>>> {
         match self {
             Self::Through(pieces) => pieces,
             Self::Combined(table) => {
                 let count = pieces(partitions);
                 let mut cut: Vec<_> = std::iter::repeat_with(Chunks::new).take(count).collect();
                 for row in table.into_rows() {
-                    cut[partition_of(row.hash, partitions * count) % count].push(row);
+                    let piece = partition_of(row.hash, partitions * count) % count;
+                    cut[piece].push(Loose { key: row.key, acc: row.acc });
                 }
                 cut
             }
         }
     }
+}
+
+/// A row that is not combined. It does without the hash: so many rows are moved that memory counts more than hashing the
+/// key a second time, when it is at hand anyway.
+pub(crate) struct Loose<K: 'static, A> {
+    pub(crate) key: Kept<K>,
+    pub(crate) acc: A,
 }
 
 /// Into how many pieces a partition is cut when its rows are not combined: so many that the table of a piece stays in the
@@ -79,7 +87,7 @@ enum Mode<K: 'static, A> {
     /// yet whether that pays.
     Combine { tables: Vec<Table<K, A>>, trial: usize },
     /// It lets records through, to the pieces of all partitions: the keys are nearly all distinct.
-    Through { pieces: Vec<Chunks<Row<K, A>>> },
+    Through { pieces: Vec<Chunks<Loose<K, A>>> },
 }
 
 impl<K, G: Aggregator> CombineWriter<K, G> {
@@ -125,7 +133,7 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
             }
             Mode::Through { pieces } => {
                 let piece = partition_of(hash, pieces.len());
-                pieces[piece].push(Row { hash, key: Kept::lifted(key), acc: aggregator.create(value.own()) });
+                pieces[piece].push(Loose { key: Kept::lifted(key), acc: aggregator.create(value.own()) });
             }
         }
     }

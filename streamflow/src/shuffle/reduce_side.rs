@@ -4,7 +4,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::chunks::Chunks;
-use super::map_side::{Aggregator, Bucket, pieces};
+use super::KeyHasher;
+use super::map_side::{Aggregator, Bucket, Loose, pieces};
 use super::table::{Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
@@ -82,12 +83,12 @@ where
         let mut buckets: Vec<_> =
             buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
         let count = pieces(self.partitions);
-        let (mut table, mut records) = (Table::new(), Vec::new());
+        let (hasher, mut table, mut records) = (KeyHasher::new(), Table::new(), Vec::new());
         for piece in 0..count {
             for bucket in &mut buckets {
                 let rows = bucket.next().expect("all buckets have as many pieces");
                 let chunks = rows.into_chunks();
-                chunks.for_each(|chunk| merge_rows(&*self.aggregator, chunk.into_iter(), &mut table));
+                chunks.for_each(|chunk| merge_rows(&*self.aggregator, hashed(&hasher, chunk), &mut table));
             }
             if piece == 0 {
                 // Hashes spread evenly, so the other pieces have about as many keys.
@@ -104,7 +105,7 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
     aggregator: &G,
     buckets: Vec<Bucket<K, G::Acc>>,
 ) -> Table<K, G::Acc> {
-    let mut all = Table::new();
+    let (hasher, mut all) = (KeyHasher::new(), Table::new());
     for bucket in buckets {
         match bucket {
             Bucket::Combined(table) if all.len() == 0 => all = table,
@@ -114,11 +115,16 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
             }
             Bucket::Through(pieces) => {
                 let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
-                chunks.for_each(|chunk| merge_rows(aggregator, chunk.into_iter(), &mut all));
+                chunks.for_each(|chunk| merge_rows(aggregator, hashed(&hasher, chunk), &mut all));
             }
         }
     }
     all
+}
+
+/// Rows with their hashes.
+fn hashed<K: Hash, A>(hasher: &KeyHasher, rows: Vec<Loose<K, A>>) -> impl Iterator<Item = Row<K, A>> {
+    rows.into_iter().map(|Loose { key, acc }| Row { hash: hasher.hash_kept(&key), key, acc })
 }
 
 fn merge_rows<K: Eq, G: Aggregator>(
