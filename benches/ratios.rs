@@ -20,7 +20,9 @@ use common::{Group, Maker, Program};
 /// What is compared: a group, and the programs of it in pairs.
 const PAIRS: [(Maker, &[(&str, &str)]); 4] = {
     const FUSED: &[(&str, &str)] = &[("fused", "hand_written"), ("fused", "unfused")];
-    [(common::FUSED[0], FUSED), (common::FUSED[1], FUSED), (common::FUSED[2], FUSED), (common::FUSED[3], FUSED)]
+    const GREP: &[(&str, &str)] = &[FUSED[0], FUSED[1], ("fused", "whole_text")];
+    let [word_count, grep, key_sum, stateless_chain] = common::FUSED;
+    [(word_count, FUSED), (grep, GREP), (key_sum, FUSED), (stateless_chain, FUSED)]
 };
 
 /// Rounds of a pair unless `--rounds` says otherwise.

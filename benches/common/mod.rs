@@ -47,7 +47,7 @@ impl Group {
 
 /// One way to do the task.
 pub struct Program {
-    /// `fused`, `hand_written` or `unfused`.
+    /// `fused`, `hand_written`, `unfused`, or a further program of the group.
     pub name: &'static str,
     work: Box<dyn Work>,
 }
@@ -150,12 +150,15 @@ fn word_count() -> Group {
 fn grep() -> Group {
     let text = data::log();
     let blocks = data::text_blocks(&text, THREADS);
-    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let (fused, unfused, threads, others) = (Batches::new(), Batches::new(), threads(), threads());
+    let lines = Rc::new(hand_written::Lines::new(text));
+    let alike = Rc::clone(&lines);
     let same = blocks.clone();
     let programs = vec![
         Program::new("fused", move || fused.run_one(|ctx| topologies::grep(ctx.text_blocks(blocks.clone())))),
-        Program::new("hand_written", move || hand_written::grep(&threads, &text)),
+        Program::new("hand_written", move || hand_written::grep(&threads, &lines)),
         Program::new("unfused", move || unfused.run_one(|ctx| unfused::grep(ctx.text_blocks(same.clone())))),
+        Program::new("whole_text", move || hand_written::grep_whole_text(&others, &alike)),
     ];
     Group { name: "grep", elements: data::LOG_LINES, programs }
 }
