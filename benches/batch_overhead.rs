@@ -44,11 +44,7 @@ fn one(numbers: DStream<u64>) -> DStream<(u64, u64)> {
 
 #[stream]
 fn two(numbers: DStream<u64>) -> DStream<(u64, u64)> {
-    numbers
-        .map(|n| (n % 5, n))
-        .reduce_by_key(|a, b| a + b)
-        .map(|(key, sum)| (sum % 3, key))
-        .reduce_by_key(|a, b| a + b)
+    numbers.map(|n| (n % 5, n)).reduce_by_key(|a, b| a + b).map(|(key, sum)| (sum % 3, key)).reduce_by_key(|a, b| a + b)
 }
 
 #[stream]

@@ -134,8 +134,7 @@ pub fn key_sum(threads: &ThreadPool, pairs: &[(u64, u64)]) -> Vec<Vec<(u64, u64)
     let (first, second) = pairs.split_at(pairs.len() / 2);
     let (a, b) = threads.install(|| rayon::join(|| scatter(first), || scatter(second)));
     let half = PIECES / 2;
-    let (zero, one) =
-        threads.install(|| rayon::join(|| sum(&a[..half], &b[..half]), || sum(&a[half..], &b[half..])));
+    let (zero, one) = threads.install(|| rayon::join(|| sum(&a[..half], &b[..half]), || sum(&a[half..], &b[half..])));
     vec![zero, one]
 }
 

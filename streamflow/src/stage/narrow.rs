@@ -19,6 +19,12 @@ impl<'p, T: Record + ?Sized> Part<'p, T> {
     pub fn views(self) -> impl Iterator<Item = T::View<'p>> {
         T::views(self.0)
     }
+
+    /// Its records in chunks, in order: a loop over a chunk calls nothing to get the next record.
+    #[inline]
+    pub fn chunks(self) -> impl Iterator<Item = impl Iterator<Item = T::View<'p>>> {
+        T::chunks(self.0)
+    }
 }
 
 /// A fused loop and the sinks that it feeds.
