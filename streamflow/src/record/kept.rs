@@ -37,7 +37,9 @@ impl Text {
     fn as_str(&self) -> &str {
         match self {
             // SAFETY: `new` copied `len` bytes of a `str` to the front of `bytes`, and nothing changes them.
-            Self::Inline { len, bytes } => unsafe { str::from_utf8_unchecked(bytes.get_unchecked(..usize::from(*len))) },
+            Self::Inline { len, bytes } => unsafe {
+                str::from_utf8_unchecked(bytes.get_unchecked(..usize::from(*len)))
+            },
             Self::Heap(text) => text,
         }
     }

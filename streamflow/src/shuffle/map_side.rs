@@ -1,7 +1,7 @@
 //! The map side of a shuffle: writers, which sort records into buckets.
 
 use super::chunks::Chunks;
-use super::table::{Row, Table};
+use super::table::{Loose, Row, Table};
 use super::{KeyHasher, partition_of};
 use crate::record::kept::Kept;
 use crate::record::own::{Lifted, LiftedKey};
@@ -57,17 +57,10 @@ impl<K, A> Bucket<K, A> {
     }
 }
 
-/// A row that is not combined. It does without the hash: so many rows are moved that memory counts more than hashing the
-/// key a second time, when it is at hand anyway.
-pub(crate) struct Loose<K: 'static, A> {
-    pub(crate) key: Kept<K>,
-    pub(crate) acc: A,
-}
-
 /// Into how many pieces a partition is cut when its rows are not combined: so many that the table of a piece stays in the
 /// nearest caches, and so few that a task can write to all pieces of all partitions at once.
 pub(crate) fn pieces(partitions: usize) -> usize {
-    (128 / partitions).clamp(1, 64)
+    (256 / partitions).clamp(1, 128)
 }
 
 /// Records after which a writer looks whether combining pays.

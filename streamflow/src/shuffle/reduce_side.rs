@@ -3,10 +3,10 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::chunks::Chunks;
 use super::KeyHasher;
-use super::map_side::{Aggregator, Bucket, Loose, pieces};
-use super::table::{Row, Table};
+use super::chunks::Chunks;
+use super::map_side::{Aggregator, Bucket, pieces};
+use super::table::{Loose, LooseTable, Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
 use crate::run::At;
@@ -83,12 +83,15 @@ where
         let mut buckets: Vec<_> =
             buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
         let count = pieces(self.partitions);
-        let (hasher, mut table, mut records) = (KeyHasher::new(), Table::new(), Vec::new());
+        let (mut table, mut records) = (LooseTable::new(), Vec::new());
         for piece in 0..count {
             for bucket in &mut buckets {
                 let rows = bucket.next().expect("all buckets have as many pieces");
-                let chunks = rows.into_chunks();
-                chunks.for_each(|chunk| merge_rows(&*self.aggregator, hashed(&hasher, chunk), &mut table));
+                for chunk in rows.into_chunks() {
+                    for row in chunk {
+                        table.merge(row, |left, right| self.aggregator.merge(left, right));
+                    }
+                }
             }
             if piece == 0 {
                 // Hashes spread evenly, so the other pieces have about as many keys.
