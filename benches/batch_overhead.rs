@@ -114,7 +114,7 @@ fn sustain(seconds: u64) -> streamflow::Result<()> {
     ctx.stop()?;
     let delays = delays.0.lock().expect("nothing panics while it is locked");
     let tenth = (delays.len() / 10).max(1);
-    let means: Vec<f64> = delays.chunks_exact(tenth).map(|part| mean(part)).collect();
+    let means: Vec<f64> = delays.chunks_exact(tenth).map(mean).collect();
     println!("{} batches in {seconds} s; mean delay of each tenth in ms: {means:.2?}", delays.len());
     if let [_, second, .., last] = means[..] {
         println!("growth from the second to the last tenth: {:.2} ms", last - second);

@@ -197,7 +197,7 @@ impl<K: 'static> Drop for Kept<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::own::{HowFirst as _, HowId as _, HowSecond as _, HowView as _, tag};
+    use crate::record::own::{HowId as _, HowView as _, tag};
 
     fn comes_back<K: Clone + Eq + std::fmt::Debug + 'static>(key: K) {
         let kept = Kept::new(key.clone());
@@ -226,7 +226,7 @@ mod tests {
             let kept: Kept<String> = Kept::lifted(lift(&text));
             assert!(kept.is(&lift(&text)) && !kept.is(&lift("other")));
             let owned = text.clone();
-            assert!(kept.is(&(&&&&tag(&owned)).how().lift(owned)));
+            assert!(kept.is(&crate::record::own::ById.lift(owned)));
             assert!(kept.same(&Kept::new(text.clone())));
             assert_eq!(kept.into_key(), text);
         }

@@ -155,3 +155,77 @@ pub(crate) fn group<K: Hash + Eq, V>(buckets: Vec<Vec<Row<K, V>>>) -> Table<K, V
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fmt::Debug;
+
+    use super::*;
+    use crate::plan::Function;
+    use crate::record::own::Id;
+    use crate::shuffle::map_side::CombineWriter;
+
+    static FUNCTION: Function = Function { name: "test", module: "test", file: "test" };
+    static OPERATOR: Operator = Operator { function: &FUNCTION, name: "reduce_by_key", id: "test", line: 1, column: 1 };
+
+    /// Appends to vectors: sensitive to the order of values, and an accumulator that must be dropped.
+    struct Append;
+
+    impl Aggregator for Append {
+        type Value = u32;
+        type Acc = Vec<u32>;
+        fn create(&self, value: u32) -> Vec<u32> {
+            vec![value]
+        }
+        fn add(&self, mut acc: Vec<u32>, value: u32) -> Vec<u32> {
+            acc.push(value);
+            acc
+        }
+        fn merge(&self, mut left: Vec<u32>, right: Vec<u32>) -> Vec<u32> {
+            left.extend(right);
+            left
+        }
+    }
+
+    /// Merges what `tasks` wrote, piece by piece where that applies, and as one table.
+    fn check<K: Hash + Eq + Clone + Debug + Send + Sync + 'static>(tasks: &[Vec<(K, u32)>], partitions: usize) {
+        let written = || {
+            tasks.iter().map(|records| {
+                let mut writer = CombineWriter::new(Arc::new(Append), KeyHasher::new(), partitions);
+                records.iter().for_each(|(key, value)| writer.push(Id(key.clone()), Id(*value)));
+                writer.into_buckets()
+            })
+        };
+        let mut expected: HashMap<K, Vec<u32>> = HashMap::new();
+        for (key, value) in tasks.iter().flatten() {
+            expected.entry(key.clone()).or_default().push(*value);
+        }
+        let merge = MergeCombined {
+            aggregator: Arc::new(Append),
+            operator: &OPERATOR,
+            partitions,
+            record: |key, values| (key, values),
+            key: std::marker::PhantomData,
+        };
+        let parts = || transpose(written().collect(), partitions).into_iter();
+        let merged: Vec<(K, Vec<u32>)> = parts().flat_map(|part| merge.merge(part)).collect();
+        assert_eq!(merged.len(), expected.len(), "each key once");
+        assert_eq!(merged.into_iter().collect::<HashMap<_, _>>(), expected);
+        let tables = parts().flat_map(|part| merge_buckets(&Append, part).into_rows());
+        assert_eq!(tables.map(|row| (row.key.into_key(), row.acc)).collect::<HashMap<_, _>>(), expected);
+    }
+
+    #[test]
+    fn rows_meet_whether_they_were_combined_or_let_through() {
+        // A task combines while keys repeat, and lets records through once it has seen many distinct ones.
+        let few: Vec<(u64, u32)> = (0..500).map(|n| (u64::from(n) % 100, n)).collect();
+        let many: Vec<(u64, u32)> = (0..60_000).map(|n| (u64::from(n) % 50_000, n)).collect();
+        for partitions in [1, 2, 7, 300] {
+            check(&[few.clone(), few.clone()], partitions);
+            check(&[few.clone(), many.clone(), few.clone()], partitions);
+        }
+        let text = |records: &[(u64, u32)]| records.iter().map(|(key, n)| (format!("key {key}"), *n)).collect();
+        check::<String>(&[text(&many), text(&few), text(&many)], 3);
+    }
+}
