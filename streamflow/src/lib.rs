@@ -2,10 +2,10 @@
 extern crate self as streamflow;
 
 #[doc(hidden)]
+pub mod __fuzz;
+#[doc(hidden)]
 #[allow(missing_docs, reason = "not part of the public interface")]
 pub mod __private;
-#[doc(hidden)]
-pub mod __fuzz;
 mod batch;
 mod batch_context;
 mod checkpoint;

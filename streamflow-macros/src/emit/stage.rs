@@ -103,7 +103,8 @@ impl<'a> Loop<'a> {
             branches => {
                 let x = hygiene::local("x", span);
                 let inner = self.consumers(branches, Record::default());
-                self.buffered(quote_spanned!(span=> for #x in #views { #inner }))
+                let chunk = hygiene::local("chunk", span);
+                self.buffered(quote_spanned!(span=> for #chunk in #part.chunks() { for #x in #chunk { #inner } }))
             }
         }
     }

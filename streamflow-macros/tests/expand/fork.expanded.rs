@@ -60,38 +60,42 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
         (__port0_0, __port1_0),
         {
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    if {
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __keep: bool = {
-                            let order = &__x;
-                            { order.amount > 1000 }
-                        };
-                        ::core::mem::forget(__at0);
-                        __keep
-                    } {
-                        {
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
-                            );
-                            __out.1.push(&__x);
-                            ::core::mem::forget(__at1);
-                        }
-                        {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        if {
                             let __at0 = ::streamflow::__private::At(
                                 &__OPERATORS[0usize],
                             );
-                            __out
-                                .0
-                                .push(
-                                    ::streamflow::__private::declared::<
-                                        Order,
-                                    >({
-                                        let __l = __x;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    }),
-                                );
+                            let __keep: bool = {
+                                let order = &__x;
+                                { order.amount > 1000 }
+                            };
                             ::core::mem::forget(__at0);
+                            __keep
+                        } {
+                            {
+                                let __at1 = ::streamflow::__private::At(
+                                    &__OPERATORS[1usize],
+                                );
+                                __out.1.push(&__x);
+                                ::core::mem::forget(__at1);
+                            }
+                            {
+                                let __at0 = ::streamflow::__private::At(
+                                    &__OPERATORS[0usize],
+                                );
+                                __out
+                                    .0
+                                    .push(
+                                        ::streamflow::__private::declared::<
+                                            Order,
+                                        >({
+                                            let __l = __x;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        }),
+                                    );
+                                ::core::mem::forget(__at0);
+                            }
                         }
                     }
                 }

@@ -90,45 +90,51 @@ fn join(
         {
             let __table2 = ::streamflow::__private::capture(&__table2);
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    let (__k, __v) = ::streamflow::__private::pair_of::left_outer_join(
-                        __x,
-                    );
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    let __rows = __table2
-                        .rows(
-                            &(&&&&::streamflow::__private::tag(&__k)).how().find(&__k),
-                        );
-                    for __x in ::streamflow::__private::static_left_outer_join(
-                        __rows,
-                        __k,
-                        __v,
-                    ) {
-                        let (__k, __v) = ::streamflow::__private::pair_of::map_values(
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let (__k, __v) = ::streamflow::__private::pair_of::left_outer_join(
                             __x,
                         );
-                        let (page, name) = __v;
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        let __v = { format!("{page} {name:?}") };
-                        ::core::mem::forget(__at1);
-                        let __x = (__k, __v);
-                        let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
-                        let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
-                        __out
-                            .0
-                            .push(
-                                {
-                                    let __l = __k;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let __l = __v;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        let __rows = __table2
+                            .rows(
+                                &(&&&&::streamflow::__private::tag(&__k)).how().find(&__k),
                             );
-                        ::core::mem::forget(__at3);
+                        for __x in ::streamflow::__private::static_left_outer_join(
+                            __rows,
+                            __k,
+                            __v,
+                        ) {
+                            let (__k, __v) = ::streamflow::__private::pair_of::map_values(
+                                __x,
+                            );
+                            let (page, name) = __v;
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            let __v = { format!("{page} {name:?}") };
+                            ::core::mem::forget(__at1);
+                            let __x = (__k, __v);
+                            let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
+                            let __at3 = ::streamflow::__private::At(
+                                &__OPERATORS[3usize],
+                            );
+                            __out
+                                .0
+                                .push(
+                                    {
+                                        let __l = __k;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let __l = __v;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                );
+                            ::core::mem::forget(__at3);
+                        }
+                        ::core::mem::forget(__at0);
                     }
-                    ::core::mem::forget(__at0);
                 }
             }
         },
@@ -153,29 +159,31 @@ fn join(
         (__port0_1,),
         {
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                    let __k = {
-                        let user = &__x;
-                        { user.id }
-                    };
-                    ::core::mem::forget(__at2);
-                    let __x = (__k, __x);
-                    let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
-                    let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
-                    __out
-                        .0
-                        .push(
-                            {
-                                let __l = __k;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
-                            {
-                                let __l = __v;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
-                        );
-                    ::core::mem::forget(__at3);
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
+                        let __k = {
+                            let user = &__x;
+                            { user.id }
+                        };
+                        ::core::mem::forget(__at2);
+                        let __x = (__k, __x);
+                        let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
+                        let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
+                        __out
+                            .0
+                            .push(
+                                {
+                                    let __l = __k;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                                {
+                                    let __l = __v;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                            );
+                        ::core::mem::forget(__at3);
+                    }
                 }
             }
         },

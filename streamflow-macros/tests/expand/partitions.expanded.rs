@@ -77,29 +77,33 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
             move |mut __part, __out| {
                 let mut __buffer0 = ::std::vec::Vec::new();
                 let mut __buffer1 = ::std::vec::Vec::new();
-                for __x in __part.views() {
-                    {
-                        let __x = ::streamflow::__private::fork_to::map(&__x);
-                        let x = __x;
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __x = { x + 1 };
-                        ::core::mem::forget(__at0);
-                        __buffer0
-                            .push(
-                                ::streamflow::__private::Lifted::own({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                }),
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        {
+                            let __x = ::streamflow::__private::fork_to::map(&__x);
+                            let x = __x;
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
                             );
-                    }
-                    {
-                        __buffer1
-                            .push(
-                                ::streamflow::__private::Lifted::own({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                }),
-                            );
+                            let __x = { x + 1 };
+                            ::core::mem::forget(__at0);
+                            __buffer0
+                                .push(
+                                    ::streamflow::__private::Lifted::own({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
+                        }
+                        {
+                            __buffer1
+                                .push(
+                                    ::streamflow::__private::Lifted::own({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
+                        }
                     }
                 }
                 {

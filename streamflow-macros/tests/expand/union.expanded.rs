@@ -77,15 +77,17 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
         (__port0_0,),
         {
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                    __out
-                        .0
-                        .push({
-                            let __l = __x;
-                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                        });
-                    ::core::mem::forget(__at2);
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
+                        __out
+                            .0
+                            .push({
+                                let __l = __x;
+                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                            });
+                        ::core::mem::forget(__at2);
+                    }
                 }
             }
         },
@@ -110,20 +112,24 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
         (__port0_1,),
         {
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    let text = __x;
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    let __x = { text.parse().ok() };
-                    ::core::mem::forget(__at0);
-                    if let ::core::option::Option::Some(__x) = __x {
-                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                        __out
-                            .0
-                            .push({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            });
-                        ::core::mem::forget(__at2);
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let text = __x;
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        let __x = { text.parse().ok() };
+                        ::core::mem::forget(__at0);
+                        if let ::core::option::Option::Some(__x) = __x {
+                            let __at2 = ::streamflow::__private::At(
+                                &__OPERATORS[2usize],
+                            );
+                            __out
+                                .0
+                                .push({
+                                    let __l = __x;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                });
+                            ::core::mem::forget(__at2);
+                        }
                     }
                 }
             }

@@ -59,10 +59,12 @@ fn windows(
         (__port0_0,),
         {
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                    __out.0.push(&__x);
-                    ::core::mem::forget(__at1);
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
+                        __out.0.push(&__x);
+                        ::core::mem::forget(__at1);
+                    }
                 }
             }
         },
@@ -91,24 +93,26 @@ fn windows(
         (__port1_0,),
         {
             move |mut __part, __out| {
-                for __x in __part.views() {
-                    let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key_and_window(
-                        __x,
-                    );
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    __out
-                        .0
-                        .push(
-                            {
-                                let __l = __k;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
-                            {
-                                let __l = __v;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key_and_window(
+                            __x,
                         );
-                    ::core::mem::forget(__at0);
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        __out
+                            .0
+                            .push(
+                                {
+                                    let __l = __k;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                                {
+                                    let __l = __v;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                            );
+                        ::core::mem::forget(__at0);
+                    }
                 }
             }
         },

@@ -20,6 +20,12 @@ impl<T: Record + ?Sized> Part<T> {
     pub fn views(&mut self) -> impl Iterator<Item = T::View<'_>> {
         T::views(&mut self.0)
     }
+
+    /// Its records in chunks, in order: a loop over a chunk calls nothing to get the next record.
+    #[inline]
+    pub fn chunks(&mut self) -> impl Iterator<Item = impl Iterator<Item = T::View<'_>>> {
+        T::chunks(&mut self.0)
+    }
 }
 
 /// A fused loop and the sinks that it feeds.
