@@ -139,7 +139,7 @@ impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
 }
 
 /// All values of the panes, in order.
-pub struct Values;
+pub(crate) struct Values;
 
 impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
     type Kept = VecDeque<V>;
