@@ -9,6 +9,7 @@ pub use crate::record::own::{Borrowing, HowFirst, HowId, HowSecond, HowView, Lif
 pub use crate::run::At;
 pub use crate::stage::narrow::stage;
 pub use crate::stage::static_table::{static_join, static_left_outer_join};
+pub use crate::state::codec::{HasCodec, NoCodec};
 pub use crate::topology::Scope;
 use crate::{DStream, Record};
 

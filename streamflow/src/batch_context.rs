@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{Executor, LocalExecutor};
+use crate::fs::{RealFs, SharedFs};
 use crate::plan::explain::Explanation;
 use crate::record::text::cut;
 use crate::record::{Fork, Record, TextBlock};
@@ -40,6 +41,7 @@ pub struct BatchContext {
     inputs: Mutex<Vec<Box<dyn Provide>>>,
     parallelism: usize,
     exec: Arc<dyn Executor>,
+    files: SharedFs,
 }
 
 /// An input of batch mode.
@@ -77,7 +79,7 @@ impl BatchContext {
             return Err(Error::invalid("batch mode needs at least one thread and one partition"));
         }
         let exec = Arc::new(LocalExecutor::new("batch", threads)?);
-        Ok(Self { topology: Topology::new(), inputs: Mutex::default(), parallelism, exec })
+        Ok(Self { topology: Topology::new(), inputs: Mutex::default(), parallelism, exec, files: Arc::new(RealFs) })
     }
 
     /// An empty context on the threads of this one, with as many partitions.
@@ -90,7 +92,14 @@ impl BatchContext {
             inputs: Mutex::default(),
             parallelism: self.parallelism,
             exec: Arc::clone(&self.exec),
+            files: SharedFs::clone(&self.files),
         }
+    }
+
+    /// Saves to other files than those of the machine.
+    #[cfg(test)]
+    pub(crate) fn with_files(self, files: SharedFs) -> Self {
+        Self { files, ..self }
     }
 
     fn add<T: Fork + ?Sized>(&self, label: &str, blocks: Vec<Arc<T::Block>>) -> DStream<T> {
@@ -166,6 +175,7 @@ impl BatchContext {
             parallelism: self.parallelism,
             max_task_failures: 1,
             grid: None,
+            files: SharedFs::clone(&self.files),
             graph,
         };
         let run = Run::new(&engine, BatchTime::default(), false);

@@ -18,6 +18,7 @@ use self::builder::{Config, Signals};
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
+use crate::fs::SharedFs;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
@@ -354,6 +355,7 @@ impl Core {
             parallelism: config.parallelism,
             max_task_failures: config.max_task_failures,
             grid: Some(Grid { zero: first - config.interval, interval: config.interval }),
+            files: SharedFs::clone(&config.files),
         };
         life.scheduler = Some(Scheduler::start(Parts {
             name: config.name.clone(),

@@ -6,6 +6,7 @@ extern crate self as streamflow;
 pub mod __private;
 mod batch;
 mod batch_context;
+mod checkpoint;
 mod context;
 mod dataset;
 mod dstream;
@@ -25,10 +26,12 @@ mod state;
 pub mod testing;
 mod time;
 mod topology;
+mod wal;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {
     pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
+    pub use crate::scheduler::stats::Stats;
 }
 
 pub use crate::batch::Batch;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::fs::SharedFs;
 use crate::plan::Operator;
 use crate::record::Record;
 use crate::stage::window::WindowStep;
@@ -30,6 +31,8 @@ pub(crate) struct Engine {
     pub(crate) max_task_failures: usize,
     /// The grid of batch times; nothing in batch mode.
     pub(crate) grid: Option<Grid>,
+    /// Where outputs save.
+    pub(crate) files: SharedFs,
 }
 
 /// The grid of batch times.
@@ -84,6 +87,11 @@ impl<'e> Run<'e> {
 
     pub(crate) fn exec(&self) -> &Arc<dyn Executor> {
         &self.engine.exec
+    }
+
+    /// Where outputs save.
+    pub(crate) fn fs(&self) -> &SharedFs {
+        &self.engine.files
     }
 
     pub(crate) fn parallelism(&self) -> usize {

@@ -18,6 +18,7 @@ use crate::plan::{Function, Operator, StagePlan};
 use crate::record::Record;
 use crate::run::Run;
 use crate::stage::window::WindowSpec;
+use crate::state::checkpointed::Checkpointed;
 use crate::time::lock;
 
 /// Number of a node in its topology.
@@ -79,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) slide: Duration,
     /// How often its parents do.
     pub(crate) parent_slide: Duration,
+    /// What it keeps from batch to batch, as a checkpoint sees it.
+    pub(crate) state: Option<Arc<dyn Checkpointed>>,
     /// Whether it must see every batch of its parent, also when nobody asks for its own: windows and state.
     pub(crate) stateful: bool,
     /// How its records are cloned: a `T::Cloner`.
@@ -103,9 +106,16 @@ impl Node {
             slide: Duration::ZERO,
             parent_slide: Duration::ZERO,
             stateful: false,
+            state: None,
             cloner: None,
             compute: None,
         }
+    }
+
+    /// Says that the node keeps state.
+    pub(crate) fn keeps(&mut self, state: Arc<dyn Checkpointed>) {
+        self.stateful = true;
+        self.state = Some(state);
     }
 
     pub(crate) fn cloner<T: Record + ?Sized>(&self) -> Option<T::Cloner> {
@@ -229,6 +239,13 @@ impl Topology {
     pub(crate) fn set_cloner<T: Record + ?Sized>(&self, node: NodeId, cloner: Option<T::Cloner>) {
         if let Some(node) = lock(&self.0.draft).graph.nodes.get_mut(node.0) {
             node.set_cloner::<T>(cloner);
+        }
+    }
+
+    /// Tells a node how what it keeps is written to a checkpoint.
+    pub(crate) fn set_codec(&self, node: NodeId, codec: &dyn Any) {
+        if let Some(state) = lock(&self.0.draft).graph.nodes.get(node.0).and_then(|node| node.state.as_ref()) {
+            state.set_codec(codec);
         }
     }
 

@@ -5,5 +5,7 @@
 mod common;
 mod conformance;
 mod context;
+mod inputs;
 mod language;
 mod laws;
+mod outputs;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::StreamingContext;
 use crate::error::{Error, Result};
+use crate::fs::{RealFs, SharedFs, SimulatedFs};
 use crate::scheduler::jobs::BatchHook;
 use crate::time::{Clock, SystemClock, whole_millis};
 
@@ -39,6 +40,7 @@ pub struct StreamingContextBuilder {
     graceful_stop_timeout: Option<Duration>,
     stop_on_signals: Option<bool>,
     hooks: Vec<Arc<dyn BatchHook>>,
+    files: SharedFs,
 }
 
 /// The settings, checked.
@@ -52,6 +54,7 @@ pub(super) struct Config {
     pub(super) graceful_stop_timeout: Duration,
     pub(super) signals: Signals,
     pub(super) hooks: Vec<Arc<dyn BatchHook>>,
+    pub(super) files: SharedFs,
 }
 
 /// When Ctrl-C and SIGTERM mean a graceful stop.
@@ -74,6 +77,7 @@ impl StreamingContextBuilder {
             graceful_stop_timeout: None,
             stop_on_signals: None,
             hooks: Vec::new(),
+            files: Arc::new(RealFs),
         }
     }
 
@@ -140,6 +144,25 @@ impl StreamingContextBuilder {
         self
     }
 
+    /// Keeps what the program saves (files of outputs, log and checkpoints) in a simulated file system instead of the
+    /// machine's, for tests of failures.
+    ///
+    /// # Examples
+    /// ```
+    /// use streamflow::StreamingContext;
+    /// use streamflow::testing::SimulatedFs;
+    ///
+    /// let files = SimulatedFs::new(42);
+    /// let ctx = StreamingContext::builder("test").simulated_files(&files).build()?;
+    /// assert_eq!(files.operations(), 0, "nothing is written before the start");
+    /// # drop(ctx);
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    pub fn simulated_files(mut self, files: &SimulatedFs) -> Self {
+        self.files = Arc::new(files.clone());
+        self
+    }
+
     /// The context. Nothing runs before its [`start`](StreamingContext::start).
     ///
     /// # Errors
@@ -171,6 +194,7 @@ impl StreamingContextBuilder {
             graceful_stop_timeout,
             signals,
             hooks: self.hooks,
+            files: self.files,
         }))
     }
 }

@@ -358,7 +358,6 @@ pub(crate) struct ReceiverEvents {
     info: Arc<Mutex<ReceiverInfo>>,
 }
 
-#[allow(dead_code, reason = "for receivers")]
 impl ReceiverEvents {
     pub(crate) fn new(bus: ListenerBus, input: usize, name: Arc<str>) -> Self {
         let info = ReceiverInfo { input, name, active: false, last_error: None, last_error_time: None };

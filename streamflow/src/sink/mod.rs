@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`print`](crate::DStream::print) | first records on the standard output | prints again |
 //! | [`save_as_text_files`](crate::DStream::save_as_text_files) | a directory of text files per batch | replaces it |
-//! | `save_as_object_files` (feature `serde`) | a directory of encoded records per batch | replaces it |
+//! | `save_as_object_files` | a directory of encoded records per batch | replaces it |
 //! | [`foreach_batch`](crate::DStream::foreach_batch) | a function of the batch | up to the function: [`Batch::is_rerun`](crate::Batch::is_rerun) |
 //! | [`foreach_partition`](crate::DStream::foreach_partition) | a function of each partition | up to the function |
 //! | [`foreach`](crate::DStream::foreach) | a function of each record | up to the function |
@@ -16,7 +16,6 @@
 mod custom;
 mod directory;
 mod foreach;
-#[cfg(feature = "serde")]
 mod object_files;
 mod print;
 mod text_files;
@@ -30,7 +29,6 @@ use crate::topology::NodeId;
 
 pub use self::custom::{Sink, SinkBatch};
 pub use self::foreach::Partition;
-#[cfg(feature = "serde")]
 pub use self::object_files::read_object_files;
 
 /// What a function of an output may return: nothing, or a `Result` of nothing.

@@ -3,6 +3,19 @@
 //! A [`Source`] is asked once per batch for the **range** of the batch: which files, which offsets, which blocks. The range
 //! is fixed before the batch runs, so a batch that has to be run again reads the same records. A [`Receiver`] is for what
 //! pushes: it runs on a thread of its own and stores what it gets; the library makes blocks of it and hands them to batches.
+//!
+//! The inputs are methods of [`StreamingContext`](crate::StreamingContext):
+//!
+//! | input | a batch reads | the range | when it is faster than the batches |
+//! |---|---|---|---|
+//! | [`socket_text_stream`](crate::StreamingContext::socket_text_stream) | lines that came before it | blocks in memory | it stops reading, so the peer waits |
+//! | [`receiver_stream`](crate::StreamingContext::receiver_stream) | what was stored before it | blocks in memory | `store` waits |
+//! | [`channel`](crate::StreamingContext::channel) | what was sent before it | blocks in memory | `send` waits |
+//! | [`queue_stream`](crate::StreamingContext::queue_stream) | one collection, or all | blocks in memory | the queue grows |
+//! | [`text_file_stream`](crate::StreamingContext::text_file_stream), [`file_stream`](crate::StreamingContext::file_stream), [`binary_records_stream`](crate::StreamingContext::binary_records_stream) | files modified up to its time | paths, lengths, modification times | files wait on disk |
+//! | [`source`](crate::StreamingContext::source) | what your [`Source`] says | your type | up to the source |
+//!
+//! Blocks in memory are gone when the process is; files can be read again.
 
 mod buffer;
 mod channel;

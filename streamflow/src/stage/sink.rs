@@ -10,6 +10,7 @@ use crate::plan::Operator;
 use crate::record::{Fork, Record};
 use crate::run::{Run, Task};
 use crate::stage::window::WindowSpec;
+use crate::state::checkpointed::Checkpointed;
 use crate::time::lock;
 use crate::topology::{AnyDataset, Compute, Node, NodeId, Scope, StageId, Topology};
 
@@ -128,13 +129,19 @@ impl<G: Gather> Sink<G> {
     }
 
     /// Makes the node of an operator over a window.
-    pub(crate) fn build_window(self, operator: &'static Operator, spec: WindowSpec, gather: G) -> DStream<G::Record>
+    pub(crate) fn build_window(
+        self,
+        operator: &'static Operator,
+        spec: WindowSpec,
+        state: Arc<dyn Checkpointed>,
+        gather: G,
+    ) -> DStream<G::Record>
     where
         G::Record: Fork,
     {
         self.build_with(operator, gather, |node| {
             node.window = Some(spec);
-            node.stateful = true;
+            node.keeps(state);
             node.set_cloner::<G::Record>(G::Record::cloner());
         })
     }
@@ -193,6 +200,7 @@ pub trait Out: Send + Sync + 'static {
 
 /// The stage that an output belongs to.
 #[doc(hidden)]
+#[derive(Clone, Copy)]
 pub struct Binding<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) stage: StageId,
@@ -248,7 +256,7 @@ pub trait Outs: Send + Sync + 'static {
     type Writers: Send;
     /// Remembers the stage in all of them.
     #[doc(hidden)]
-    fn bind(&self, topology: &Topology, stage: StageId);
+    fn bind(&self, binding: Binding<'_>);
     /// Writers for a task.
     fn writers(&self, task: Task) -> Self::Writers;
     /// Takes the writers of all tasks.
@@ -260,8 +268,8 @@ macro_rules! outs {
     ($(($($name:ident $index:tt),+))*) => {$(
         impl<$($name: Out),+> Outs for ($($name,)+) {
             type Writers = ($($name::Writer,)+);
-            fn bind(&self, topology: &Topology, stage: StageId) {
-                $(self.$index.bind(Binding { topology, stage });)+
+            fn bind(&self, binding: Binding<'_>) {
+                $(self.$index.bind(binding);)+
             }
             fn writers(&self, task: Task) -> Self::Writers { ($(self.$index.writer(task),)+) }
             #[allow(non_snake_case, reason = "one vector for each type parameter")]

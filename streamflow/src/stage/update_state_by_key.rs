@@ -10,7 +10,6 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use super::combine::checked;
-use super::map_with_state::StateStore;
 use super::sink::Sink;
 use super::{Gather, GatherCx};
 use crate::dstream::DStream;
@@ -22,6 +21,8 @@ use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
 use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
+use crate::state::checkpointed::Checkpointed;
+use crate::state::store::StateStore;
 use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
 use crate::topology::AnyDataset;
@@ -90,16 +91,23 @@ where
     }
 }
 
+/// A key without state, and its values.
+struct Fresh<K, V> {
+    hash: u64,
+    key: K,
+    values: Vec<V>,
+}
+
 impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
-    /// The values of known keys by the numbers of their slots, and new keys with their hashes and values.
-    fn sorted(&mut self) -> (HashMap<u32, Vec<V>>, Vec<(u64, K, Vec<V>)>) {
+    /// The rows of known keys by the numbers of their slots, and those of new keys.
+    fn sorted(&mut self) -> (HashMap<u32, Vec<V>>, Vec<Fresh<K, V>>) {
         let mut known = HashMap::new();
         let mut fresh = Vec::new();
-        for row in self.rows.drain(..) {
-            let (hash, key) = (row.hash, row.key.into_key());
+        for Row { hash, key, acc: values } in self.rows.drain(..) {
+            let key = key.into_key();
             match self.table.find(hash, &key) {
-                Some(number) => drop(known.insert(number, row.acc)),
-                None => fresh.push((hash, key, row.acc)),
+                Some(number) => drop(known.insert(number, values)),
+                None => fresh.push(Fresh { hash, key, values }),
             }
         }
         (known, fresh)
@@ -115,11 +123,14 @@ impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
             let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
             slot.state = function(&slot.key, new, slot.state.take());
             match &slot.state {
-                Some(state) => records.push((slot.key.clone(), state.clone())),
+                Some(state) => {
+                    records.push((slot.key.clone(), state.clone()));
+                    table.changed(number);
+                }
                 None => drop(table.remove(number)),
             }
         }
-        for (hash, key, values) in fresh {
+        for Fresh { hash, key, values } in fresh {
             if let Some(state) = function(&key, values, None) {
                 records.push((key.clone(), state.clone()));
                 table.insert(hash, key, state, time);
@@ -139,7 +150,7 @@ impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
             let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
             (slot.key, new, slot.state)
         });
-        let mut keys = known.chain(fresh.into_iter().map(|(_, key, values)| (key, values, None)));
+        let mut keys = known.chain(fresh.into_iter().map(|fresh| (fresh.key, fresh.values, None)));
         let updated = function(time, &mut keys);
         drop(keys);
         let mut records = Vec::new();
@@ -162,9 +173,8 @@ impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
 /// `update_state_by_key` and `update_state_by_partition`.
 pub struct UpdateStateByKey<K, V, S, F> {
     function: F,
-    partitions: Option<usize>,
     operator: &'static Operator,
-    store: StateStore<K, S>,
+    store: Arc<StateStore<K, S>>,
     values: PhantomData<fn(V)>,
 }
 
@@ -179,14 +189,14 @@ where
     type Writer = ScatterWriter<K, V>;
 
     fn writer(&self, task: Task) -> ScatterWriter<K, V> {
-        ScatterWriter::new(self.store.hasher.clone(), self.partitions.unwrap_or(task.parallelism))
+        ScatterWriter::new(self.store.hasher.clone(), self.store.partitions(task.parallelism))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let run = cx.run;
         lock(&self.store.continuity).step(&run.window_step(cx.node))?;
-        let partitions = self.partitions.unwrap_or(run.parallelism());
-        let tables = self.store.tables(partitions, run.zero());
+        let partitions = self.store.partitions(run.parallelism());
+        let tables = self.store.open(run.parallelism(), run.zero());
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let fresh: usize = written.iter().flatten().map(Vec::len).sum();
         let weight = fresh + tables.iter().map(|table| lock(table).len()).sum::<usize>();
@@ -224,11 +234,11 @@ where
         initial: impl IntoIterator<Item = (K, S)>,
         partitions: Option<usize>,
     ) -> DStream<(K, S)> {
-        let store = StateStore::new(initial.into_iter().collect());
-        let partitions = checked(partitions);
-        let gather = UpdateStateByKey { function, partitions, operator, store, values: PhantomData };
+        let store = Arc::new(StateStore::new(initial.into_iter().collect(), checked(partitions)));
+        let kept: Arc<dyn Checkpointed> = Arc::clone(&store) as _;
+        let gather = UpdateStateByKey { function, operator, store, values: PhantomData };
         self.build_with(operator, gather, |node| {
-            node.stateful = true;
+            node.keeps(kept);
             node.set_cloner::<(K, S)>(<(K, S)>::cloner());
         })
     }

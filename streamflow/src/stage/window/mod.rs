@@ -21,6 +21,7 @@ pub(crate) mod fold;
 pub(crate) mod keyed;
 pub(crate) mod panes;
 pub(crate) mod raw;
+mod saved;
 pub(crate) mod total;
 
 use std::time::Duration;
@@ -131,6 +132,11 @@ impl Continuity {
         }
         self.last = Some(step.since_zero);
         Ok(())
+    }
+
+    /// Goes on after the batch that ended `since_zero` milliseconds after the zero time.
+    pub(crate) fn resume(&mut self, since_zero: u64) {
+        self.last = Some(since_zero);
     }
 
     /// Notes that the state can no longer be trusted.
