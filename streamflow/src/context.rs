@@ -10,7 +10,7 @@ mod many;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 pub use self::builder::StreamingContextBuilder;
@@ -18,10 +18,14 @@ use self::builder::{Config, Signals};
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
+use crate::metrics::Metrics;
+use crate::metrics::meters::Meters;
+use crate::metrics::watch::Watch;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
+use crate::scheduler::jobs::BatchHook;
 use crate::scheduler::listener::{Event, ListenerBus, ReceiverEvents, StreamingListener};
 pub use crate::scheduler::status::ContextState;
 use crate::scheduler::status::Status;
@@ -74,6 +78,8 @@ struct Core {
     bus: ListenerBus,
     life: Mutex<Life>,
     signals_watched: AtomicBool,
+    /// From the start on.
+    meters: OnceLock<Arc<Meters>>,
 }
 
 /// What changes hands when a context starts and stops; its lock makes these exclusive.
@@ -99,6 +105,7 @@ impl StreamingContext {
             bus: ListenerBus::default(),
             life: Mutex::default(),
             signals_watched: AtomicBool::new(false),
+            meters: OnceLock::new(),
         };
         Self(Arc::new(Handle { core: Arc::new(core) }))
     }
@@ -257,6 +264,35 @@ impl StreamingContext {
         self.core().topology.inspect(Explanation::of)
     }
 
+    /// The figures of batches, inputs, stages, streams and outputs since the start; empty before it. They stay when the
+    /// context is stopped.
+    ///
+    /// **Cost**: a copy of all names and counters. Batches do not wait for it.
+    ///
+    /// # Examples
+    /// ```
+    /// use streamflow::testing::Driver;
+    ///
+    /// let mut test = Driver::new()?;
+    /// test.output(&test.input(vec![vec![1, 2, 3], vec![4]]));
+    /// test.run_batches(2)?;
+    /// let metrics = test.context().metrics();
+    /// assert_eq!((metrics.batches.completed, metrics.batches.records), (2, 4));
+    /// assert_eq!(metrics.inputs[0].last_records, 1);
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.core().meters.get().map(|meters| meters.snapshot()).unwrap_or_default()
+    }
+
+    /// Reads the figures without keeping the context alive.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn metrics_reader(&self) -> impl Fn() -> Option<Metrics> + Send + Sync + use<> {
+        let core = Arc::downgrade(self.core());
+        move || Some(core.upgrade()?.meters.get()?.snapshot())
+    }
+
     /// The batch interval.
     #[must_use]
     pub fn batch_interval(&self) -> Duration {
@@ -344,7 +380,10 @@ impl Core {
         self.bus.start(&config.name)?;
         let now = config.clock.now();
         let inputs = std::mem::take(&mut life.inputs);
-        self.start_inputs(&inputs, now)?;
+        let names = inputs.iter().map(|input| Arc::clone(&input.name));
+        let meters = Arc::new(Meters::new(Arc::clone(&graph), names));
+        let meters = self.meters.get_or_init(|| meters);
+        self.start_inputs(&inputs, meters, now)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
         let first = now.next(config.interval);
@@ -361,7 +400,8 @@ impl Core {
             first,
             engine,
             inputs,
-            hooks: config.hooks.clone(),
+            hooks: self.hooks(meters),
+            meters: Arc::clone(meters),
             control: Arc::clone(&self.control),
             status: Arc::clone(&self.status),
             bus: self.bus.clone(),
@@ -369,15 +409,27 @@ impl Core {
         Ok(())
     }
 
+    /// What hears of every batch.
+    fn hooks(&self, meters: &Arc<Meters>) -> Vec<Arc<dyn BatchHook>> {
+        let mut hooks = self.config.hooks.clone();
+        hooks.push(Arc::new(Watch::new(self.config.interval, Arc::clone(meters))));
+        hooks
+    }
+
     /// Starts all inputs, or none.
-    fn start_inputs(&self, inputs: &[SharedInput], now: BatchTime) -> Result<()> {
+    fn start_inputs(&self, inputs: &[SharedInput], meters: &Meters, now: BatchTime) -> Result<()> {
         for (index, shared) in inputs.iter().enumerate() {
             let cx = SourceCx {
                 batch_interval: self.config.interval,
                 start_time: now,
                 parallelism: self.config.parallelism,
                 clock: Arc::clone(&self.config.clock),
-                receiver_events: ReceiverEvents::new(self.bus.clone(), index, Arc::clone(&shared.name)),
+                receiver_events: ReceiverEvents::new(
+                    self.bus.clone(),
+                    index,
+                    Arc::clone(&shared.name),
+                    Arc::clone(meters.input(index)),
+                ),
             };
             if let Err(error) = shared.call(|input| input.start(&cx)) {
                 inputs[..index].iter().for_each(SharedInput::stop);

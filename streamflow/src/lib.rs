@@ -11,6 +11,7 @@ mod dataset;
 mod dstream;
 mod error;
 mod exec;
+pub mod metrics;
 mod plan;
 pub mod prelude;
 mod record;
@@ -27,6 +28,7 @@ mod topology;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {
+    pub use crate::metrics::Summary;
     pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
 }
 

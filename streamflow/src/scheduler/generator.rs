@@ -13,6 +13,7 @@ use super::Control;
 use super::jobs::{Job, JobSet};
 use super::listener::{Event, ListenerBus};
 use crate::error::Result;
+use crate::metrics::meters::Meters;
 use crate::run::guard;
 use crate::source::{AnyRange, Input};
 use crate::time::{BatchTime, lock};
@@ -57,6 +58,7 @@ pub(crate) struct Generator {
     /// The time of the next batch.
     pub(crate) next: BatchTime,
     pub(crate) jobs: Sender<Job>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Generator {
@@ -100,6 +102,7 @@ impl Generator {
             range.map_err(|error| error.in_batch(time))
         });
         let set = JobSet { time, ranges: ranges.collect(), submitted: self.control.clock.now(), rerun: false };
+        self.meters.batches.submitted.add(1);
         // Here the ranges are fixed: a log that makes them durable goes between these lines.
         self.bus.post(|| Event::BatchSubmitted(set.info(&self.inputs)));
         // The other end is there until it got `Job::End`, which nobody sends twice before.

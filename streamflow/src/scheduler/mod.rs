@@ -28,6 +28,7 @@ use self::listener::ListenerBus;
 use self::status::{Progress, Status};
 use crate::error::{Error, Result};
 use crate::exec::mark_batch_thread;
+use crate::metrics::meters::Meters;
 use crate::run::Engine;
 use crate::time::{BatchTime, Clock};
 
@@ -85,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) inputs: Vec<SharedInput>,
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) control: Arc<Control>,
     pub(crate) status: Arc<Status>,
     pub(crate) bus: ListenerBus,
@@ -102,7 +104,7 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// Starts the threads.
     pub(crate) fn start(parts: Parts) -> Result<Self> {
-        let Parts { name, interval, first, engine, inputs, hooks, control, status, bus } = parts;
+        let Parts { name, interval, first, engine, inputs, hooks, meters, control, status, bus } = parts;
         let inputs = Arc::new(inputs);
         let (queue, waiting) = unbounded();
         let jobs = Jobs {
@@ -113,10 +115,18 @@ impl Scheduler {
             status: Arc::clone(&status),
             bus: bus.clone(),
             hooks,
+            meters: Arc::clone(&meters),
             waiting,
         };
-        let generator =
-            Generator { inputs, control: Arc::clone(&control), bus, interval, next: first, jobs: queue.clone() };
+        let generator = Generator {
+            inputs,
+            control: Arc::clone(&control),
+            bus,
+            interval,
+            next: first,
+            jobs: queue.clone(),
+            meters,
+        };
         let mut scheduler = Self { generator: None, jobs: None, queue, control, status };
         scheduler.jobs = Some(scheduler.spawn(format!("{name}-jobs"), |end| &mut end.processed_all, || jobs.run())?);
         let generator = scheduler.spawn(format!("{name}-generator"), |end| &mut end.generated_all, || generator.run());

@@ -15,6 +15,7 @@ use super::window::Continuity;
 use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
+use crate::metrics::work::Kept;
 use crate::plan::Operator;
 use crate::run::{At, Run, Task};
 use crate::shuffle::map_side::ScatterWriter;
@@ -22,7 +23,7 @@ use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
 use crate::state::spec::{Decided, Phase, Plain, State, StateSpec, WithTime};
-use crate::state::table::StateTable;
+use crate::state::table::{Slot, StateTable};
 use crate::time::{BatchTime, lock};
 use crate::topology::{AnyDataset, Compute, Node, NodeId};
 
@@ -61,6 +62,15 @@ impl<K: Hash + Eq + Send, S: Send> StateStore<K, S> {
             }
             tables.into_iter().map(Mutex::new).collect()
         })
+    }
+
+    /// Says what a batch of so many rows has left behind.
+    pub(crate) fn report(&self, cx: &GatherCx<'_, '_>, rows: usize) {
+        let tables = self.tables.get().map_or(&[][..], Vec::as_slice);
+        let keys = tables.iter().map(|table| lock(table).len() as u64).sum();
+        let ledger = cx.run.ledger();
+        ledger.set_shuffled(cx.node, rows);
+        ledger.keep(cx.node, Kept { keys, bytes: keys * size_of::<Slot<K, S>>() as u64, panes: 0 });
     }
 }
 
@@ -186,6 +196,7 @@ where
             Arc::new(mapped)
         });
         let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
+        self.store.report(cx, weight);
         Ok(run.blocks::<M>(cx.node, blocks))
     }
 }

@@ -12,6 +12,7 @@ use super::panes::Panes;
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
 use crate::error::Result;
+use crate::metrics::work::Kept;
 use crate::plan::Operator;
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
@@ -70,6 +71,9 @@ where
         });
         // A closure that failed half-way may have left panes that were entered by half.
         let blocks = blocks.inspect_err(|_| lock(&self.continuity).lose())?;
+        let kept = windows.iter().map(|panes| lock(panes).kept()).reduce(Kept::and);
+        cx.run.ledger().set_shuffled(cx.node, weight);
+        cx.run.ledger().keep(cx.node, kept.unwrap_or_default());
         Ok(cx.run.blocks::<(K, F::Value)>(cx.node, blocks))
     }
 }

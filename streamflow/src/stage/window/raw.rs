@@ -8,7 +8,8 @@ use super::{Continuity, WindowSpec};
 use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::Result;
-use crate::record::{Fork, Record};
+use crate::metrics::work::Kept;
+use crate::record::{Block, Fork, Record};
 use crate::run::Run;
 use crate::stage::transform::NodeSlot;
 use crate::time::lock;
@@ -44,6 +45,10 @@ impl<T: Fork + ?Sized> Compute for RawWindow<T> {
         while state.panes.front().is_some_and(|(pane, _)| *pane <= step.last_left()) {
             state.panes.pop_front();
         }
+        let held = state.panes.iter().flat_map(|(_, blocks)| blocks);
+        let records: usize = held.map(|block| block.len()).sum();
+        let panes = state.panes.len() as u64;
+        run.ledger().keep(node, Kept { keys: records as u64, bytes: 0, panes });
         let window = state.panes.iter().flat_map(|(_, blocks)| blocks.iter().cloned()).collect();
         Ok(run.blocks::<T>(node, window))
     }

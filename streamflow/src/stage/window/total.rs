@@ -9,6 +9,7 @@ use super::panes::Panes;
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
 use crate::error::Result;
+use crate::metrics::work::Kept;
 use crate::plan::Operator;
 use crate::run::{At, Task, guard};
 use crate::shuffle::map_side::Aggregator;
@@ -54,6 +55,8 @@ impl Gather for CountAllWindow {
             state.total = state.total.map(|total| total - count);
         }
         let records = if step.ends_window() { state.total.into_iter().collect() } else { Vec::new() };
+        let panes = state.panes.len() as u64;
+        cx.run.ledger().keep(cx.node, Kept { keys: 0, bytes: panes * size_of::<(u64, u64)>() as u64, panes });
         Ok(cx.run.blocks::<u64>(cx.node, vec![Arc::new(records)]))
     }
 }
@@ -113,6 +116,7 @@ where
             records
         });
         let records = records.inspect_err(|_| continuity.lose())?;
+        cx.run.ledger().keep(cx.node, panes.kept());
         let records = records.into_iter().map(|((), value)| value).collect();
         Ok(cx.run.blocks::<T>(cx.node, vec![Arc::new(records)]))
     }
