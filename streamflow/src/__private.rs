@@ -1,7 +1,5 @@
 //! The only path that emitted code may name. Nothing here is part of the public interface: it may change in any release.
 
-
-
 pub use crate::plan::{Function, Fused, Operator, StagePlan};
 pub use crate::record::Fork;
 pub use crate::record::own::{Borrowing, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, tag};

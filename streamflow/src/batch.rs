@@ -145,10 +145,7 @@ impl<T: Record + ?Sized> Batch<T> {
     }
 
     /// A batch whose partitions are made from those of this one, in parallel.
-    fn narrow<U: Send + Sync + 'static>(
-        self,
-        f: impl Fn(&mut dyn FnMut(U), &mut T::Held) + Sync,
-    ) -> Batch<U> {
+    fn narrow<U: Send + Sync + 'static>(self, f: impl Fn(&mut dyn FnMut(U), &mut T::Held) + Sync) -> Batch<U> {
         let weight = self.len();
         let cloner = self.cloner;
         let cx = self.cx.clone();

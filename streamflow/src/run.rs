@@ -190,6 +190,11 @@ impl<'e> Run<'e> {
         Box::new(blocks)
     }
 
+    /// How many stages, nodes and outputs read a node.
+    pub(crate) fn consumers(&self, node: NodeId) -> usize {
+        self.engine.graph.nodes[node.0].consumers
+    }
+
     /// A shuffle or a union as the data set of `node`: read in place by a single consumer, merged once for several.
     pub(crate) fn shuffled<T: Record + ?Sized>(
         &self,

@@ -18,6 +18,7 @@ use crate::plan::{Function, Operator, StagePlan};
 use crate::record::Record;
 use crate::run::Run;
 use crate::stage::window::WindowSpec;
+use crate::state::checkpointed::Checkpointed;
 use crate::time::lock;
 
 /// Number of a node in its topology.
@@ -79,6 +80,8 @@ pub(crate) struct Node {
     pub(crate) slide: Duration,
     /// How often its parents do.
     pub(crate) parent_slide: Duration,
+    /// What it keeps from batch to batch, as a checkpoint sees it.
+    pub(crate) state: Option<Arc<dyn Checkpointed>>,
     /// Whether it must see every batch of its parent, also when nobody asks for its own: windows and state.
     pub(crate) stateful: bool,
     /// How its records are cloned: a `T::Cloner`.
@@ -103,9 +106,16 @@ impl Node {
             slide: Duration::ZERO,
             parent_slide: Duration::ZERO,
             stateful: false,
+            state: None,
             cloner: None,
             compute: None,
         }
+    }
+
+    /// Says that the node keeps state.
+    pub(crate) fn keeps(&mut self, state: Arc<dyn Checkpointed>) {
+        self.stateful = true;
+        self.state = Some(state);
     }
 
     pub(crate) fn cloner<T: Record + ?Sized>(&self) -> Option<T::Cloner> {
@@ -146,7 +156,8 @@ impl Graph {
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let inputs = node.writers.iter().map(|stage| self.stages[stage.0].input());
-            let mut slides = node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
+            let mut slides =
+                node.parents.iter().copied().chain(inputs).chain(node.follows).map(|parent| self.nodes[parent.0].slide);
             let parent_slide = slides.next().unwrap_or(interval);
             let place = |error: Error| match node.operator {
                 Some(operator) => error.at_operator(operator),

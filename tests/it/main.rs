@@ -1,3 +1,11 @@
-//! Integration tests: one binary, a module per subject.
+//! The integration tests: one binary, one module for each theme.
 
+#![allow(clippy::type_complexity, reason = "the types of records are what many of these tests are about")]
+
+mod common;
+mod conformance;
 mod context;
+mod inputs;
+mod outputs;
+mod language;
+mod laws;

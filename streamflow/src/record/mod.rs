@@ -15,7 +15,10 @@ pub(crate) mod own;
 pub(crate) mod rows;
 pub(crate) mod text;
 
+use std::any::Any;
 use std::sync::Arc;
+
+use crate::error::Result;
 
 pub use self::rows::Rows;
 pub use self::text::{BytesBlock, TextBlock};
@@ -54,12 +57,20 @@ pub trait Record: Send + Sync + 'static {
     /// Record `index` of a block without taking it.
     #[doc(hidden)]
     fn peek(block: &Self::Block, index: usize) -> &Self;
+    /// Adds a record to a block.
+    #[doc(hidden)]
+    fn append_view(block: &mut Self::Block, record: Self::View<'_>) -> Result<()>;
+    /// The record as text, if it is some kind of string: outputs print it without quotes.
+    #[doc(hidden)]
+    fn as_text(&self) -> Option<&str>;
 }
 
-/// Storage of one partition of a batch.
-pub trait Block: Send + Sync + 'static {
+/// Storage of one partition of a batch; the default is an empty one.
+pub trait Block: Default + Send + Sync + 'static {
     /// Number of records.
     fn len(&self) -> usize;
+    /// About how many bytes it takes. What sized records own on the heap is not seen.
+    fn bytes(&self) -> usize;
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -103,6 +114,17 @@ impl<T: Send + Sync + 'static> Record for T {
     fn peek(block: &Vec<T>, index: usize) -> &T {
         &block[index]
     }
+
+    fn append_view(block: &mut Vec<T>, record: T) -> Result<()> {
+        block.push(record);
+        Ok(())
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        let record: &dyn Any = self;
+        let owned = record.downcast_ref::<String>().map(String::as_str);
+        owned.or_else(|| record.downcast_ref::<&'static str>().copied())
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Fork for T {
@@ -114,6 +136,10 @@ impl<T: Clone + Send + Sync + 'static> Fork for T {
 impl<T: Send + Sync + 'static> Block for Vec<T> {
     fn len(&self) -> usize {
         self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.len() * size_of::<T>().max(1)
     }
 }
 
@@ -137,6 +163,14 @@ impl Record for str {
 
     fn peek(block: &TextBlock, index: usize) -> &str {
         block.get(index)
+    }
+
+    fn append_view(block: &mut TextBlock, record: &str) -> Result<()> {
+        block.push(record)
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        Some(self)
     }
 }
 
@@ -166,6 +200,14 @@ impl Record for [u8] {
 
     fn peek(block: &BytesBlock, index: usize) -> &[u8] {
         block.get(index)
+    }
+
+    fn append_view(block: &mut BytesBlock, record: &[u8]) -> Result<()> {
+        block.push(record)
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        None
     }
 }
 

@@ -80,6 +80,18 @@ impl TextBlock {
         Ok(())
     }
 
+    /// Adds the lines of a text, as [`lines`](Self::lines) finds them.
+    ///
+    /// # Errors
+    /// If the block would hold more than 4 GiB.
+    pub fn push_lines(&mut self, text: &str) -> Result<()> {
+        let base = self.text.len();
+        check_length(base + text.len())?;
+        self.text.push_str(text);
+        push_line_spans(&mut self.spans, text.as_bytes(), base);
+        Ok(())
+    }
+
     /// The records, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
@@ -131,6 +143,10 @@ impl fmt::Debug for TextBlock {
 impl super::Block for TextBlock {
     fn len(&self) -> usize {
         self.spans.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + self.spans.len() * size_of::<Span>()
     }
 }
 
@@ -229,6 +245,10 @@ impl super::Block for BytesBlock {
     fn len(&self) -> usize {
         self.spans.len()
     }
+
+    fn bytes(&self) -> usize {
+        self.bytes.len() + self.spans.len() * size_of::<Span>()
+    }
 }
 
 impl<S: AsRef<[u8]>> FromIterator<S> for BytesBlock {
@@ -251,16 +271,21 @@ pub(crate) fn cut(records: usize, parts: usize, part: usize) -> Range<usize> {
 
 fn line_spans(text: &[u8]) -> Vec<Span> {
     let mut spans = Vec::new();
+    push_line_spans(&mut spans, text, 0);
+    spans
+}
+
+/// The lines of a text that begins at `base` of its block.
+fn push_line_spans(spans: &mut Vec<Span>, text: &[u8], base: usize) {
     let mut start = 0;
     for newline in memchr_iter(b'\n', text) {
         let end = if newline > start && text[newline - 1] == b'\r' { newline - 1 } else { newline };
-        spans.push(Span { start: start as u32, end: end as u32 });
+        spans.push(Span { start: (base + start) as u32, end: (base + end) as u32 });
         start = newline + 1;
     }
     if start < text.len() {
-        spans.push(Span { start: start as u32, end: text.len() as u32 });
+        spans.push(Span { start: (base + start) as u32, end: (base + text.len()) as u32 });
     }
-    spans
 }
 
 fn next_span(used: usize, more: usize) -> Result<Span> {

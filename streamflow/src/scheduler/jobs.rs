@@ -108,7 +108,8 @@ impl Jobs {
             errors.extend(outcome.failure.clone());
             info.outputs.push(outcome);
         }
-        // Windows and state that no output asked for in this batch take it in all the same.
+        // Windows and state that no output asked for take the batch in all the same. They come last: an output that only
+        // looks at a stream was declared before the operator that takes its records.
         let advanced = guard(|| run.advance_stateful()).flatten().map_err(|error| error.in_batch(set.time));
         if errors.is_empty() {
             errors.extend(advanced.err());

@@ -376,7 +376,6 @@ pub(crate) struct ReceiverEvents {
     meter: Arc<InputMeter>,
 }
 
-#[allow(dead_code, reason = "for receivers")]
 impl ReceiverEvents {
     pub(crate) fn new(bus: ListenerBus, input: usize, name: Arc<str>, meter: Arc<InputMeter>) -> Self {
         let info = ReceiverInfo { input, name, active: false, last_error: None, last_error_time: None };

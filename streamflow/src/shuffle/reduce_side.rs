@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::map_side::{Aggregator, Bucket};
 use super::table::{Row, Table};
 use crate::dataset::{Merge, Merged};
-use crate::run::At;
 use crate::plan::Operator;
+use crate::run::At;
 
 /// Turns `writers × partitions` around: for each partition its buckets, in the order of the writers.
 pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B>> {
-    let mut parts: Vec<Vec<B>> = std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
+    let mut parts: Vec<Vec<B>> =
+        std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
     for buckets in written {
         for (part, bucket) in parts.iter_mut().zip(buckets) {
             part.push(bucket);

@@ -3,10 +3,43 @@
 //! A [`Source`] is asked once per batch for the **range** of the batch: which files, which offsets, which blocks. The range
 //! is fixed before the batch runs, so a batch that has to be run again reads the same records. A [`Receiver`] is for what
 //! pushes: it runs on a thread of its own and stores what it gets; the library makes blocks of it and hands them to batches.
+//!
+//! The inputs are methods of [`StreamingContext`](crate::StreamingContext):
+//!
+//! | input | a batch reads | the range | when it is faster than the batches |
+//! |---|---|---|---|
+//! | [`socket_text_stream`](crate::StreamingContext::socket_text_stream) | lines that came before it | blocks in memory | it stops reading, so the peer waits |
+//! | [`receiver_stream`](crate::StreamingContext::receiver_stream) | what was stored before it | blocks in memory | `store` waits |
+//! | [`channel`](crate::StreamingContext::channel) | what was sent before it | blocks in memory | `send` waits |
+//! | [`queue_stream`](crate::StreamingContext::queue_stream) | one collection, or all | blocks in memory | the queue grows |
+//! | [`text_file_stream`](crate::StreamingContext::text_file_stream), [`file_stream`](crate::StreamingContext::file_stream), [`binary_records_stream`](crate::StreamingContext::binary_records_stream) | files modified up to its time | paths, lengths, modification times | files wait on disk |
+//! | [`source`](crate::StreamingContext::source) | what your [`Source`] says | your type | up to the source |
+//!
+//! Blocks in memory are gone when the process is; files can be read again.
+
+mod buffer;
+mod channel;
+mod file_selection;
+mod files;
+mod inputs;
+mod lines;
+mod queue;
+mod rate;
+mod receiver;
+mod socket;
+mod supervisor;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use self::channel::{SendError, Sender};
+pub use self::file_selection::SelectedFile;
+pub use self::files::FileOptions;
+pub use self::lines::{BadLines, LineStats};
+pub use self::queue::Queue;
+pub use self::receiver::{ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
+pub use self::socket::SocketOptions;
 
 use crate::error::Result;
 use crate::record::{Block, Record};
@@ -74,6 +107,17 @@ pub trait Source: Send + 'static {
     /// # Errors
     /// An error fails the batch.
     fn read(&mut self, range: &Self::Range) -> Result<Vec<<Self::Record as Record>::Block>>;
+
+    /// As [`read`](Self::read), for sources that hold their blocks in memory and share them instead of copying them.
+    ///
+    /// The default calls `read`. Records of shared blocks are cloned by whoever reads them, so they must be
+    /// [`Fork`](crate::Fork).
+    ///
+    /// # Errors
+    /// An error fails the batch.
+    fn read_shared(&mut self, range: &Self::Range) -> Result<Vec<Arc<<Self::Record as Record>::Block>>> {
+        Ok(self.read(range)?.into_iter().map(Arc::new).collect())
+    }
 
     /// Called when no batch can need the range again. The default does nothing.
     fn release(&mut self, range: &Self::Range) {
@@ -157,9 +201,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<u64> {
-        let blocks = self.source.read(Self::range(range))?;
+        let blocks = self.source.read_shared(Self::range(range))?;
         let records = blocks.iter().map(|block| block.len() as u64).sum();
-        run.provide::<S::Record>(self.node, blocks.into_iter().map(Arc::new).collect());
+        run.provide::<S::Record>(self.node, blocks);
         Ok(records)
     }
 
@@ -173,5 +217,17 @@ impl<S: Source> Input for SourceInput<S> {
 
     fn stop(&mut self) {
         self.source.stop();
+    }
+}
+
+/// What sources get from their context in unit tests: batches of one second from the clock's present time.
+#[cfg(test)]
+pub(crate) fn test_cx(clock: &crate::time::ManualClock) -> SourceCx {
+    SourceCx {
+        batch_interval: Duration::from_secs(1),
+        start_time: clock.now(),
+        parallelism: 2,
+        clock: Arc::new(clock.clone()),
+        receiver_events: ReceiverEvents::default(),
     }
 }

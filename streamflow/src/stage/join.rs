@@ -136,7 +136,8 @@ impl<M: Match> Compute for Matched<M> {
         let partitions = self.partitions.unwrap_or(run.parallelism());
         let left = self.side::<M::Left>(run, &self.left_ports, partitions);
         let right = self.side::<M::Right>(run, &self.right_ports, partitions);
-        let weight = left.iter().flatten().map(Vec::len).sum::<usize>() + right.iter().flatten().map(Vec::len).sum::<usize>();
+        let weight =
+            left.iter().flatten().map(Vec::len).sum::<usize>() + right.iter().flatten().map(Vec::len).sum::<usize>();
         let buckets = left.into_iter().zip(right).map(|(left, right)| vec![Sides { left, right }]).collect();
         let merge = Arc::new(MergeMatched::<M>(PhantomData));
         GatherCx { run, node: self.wiring.node() }.shuffled(Merged::new(merge, buckets, weight))

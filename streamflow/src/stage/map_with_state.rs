@@ -6,73 +6,25 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::sink::Sink;
 use super::transform::NodeSlot;
-use super::window::Continuity;
 use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
-use crate::metrics::work::Kept;
 use crate::plan::Operator;
 use crate::run::{At, Run, Task};
 use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
-use crate::shuffle::{KeyHasher, partition_of};
+use crate::state::checkpointed::Checkpointed;
 use crate::state::spec::{Decided, Phase, Plain, State, StateSpec, WithTime};
-use crate::state::table::{Slot, StateTable};
+use crate::state::store::StateStore;
+use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
 use crate::topology::{AnyDataset, Compute, Node, NodeId};
-
-/// The tables of all partitions; shared by the operator and its snapshots.
-pub(crate) struct StateStore<K, S> {
-    pub(crate) initial: Mutex<Vec<(K, S)>>,
-    pub(crate) hasher: KeyHasher,
-    pub(crate) continuity: Mutex<Continuity>,
-    pub(crate) tables: OnceLock<Vec<Mutex<StateTable<K, S>>>>,
-}
-
-impl<K: Hash + Eq + Send, S: Send> StateStore<K, S> {
-    pub(crate) fn new(initial: Vec<(K, S)>) -> Self {
-        Self {
-            initial: Mutex::new(initial),
-            hasher: KeyHasher::new(),
-            continuity: Mutex::default(),
-            tables: OnceLock::new(),
-        }
-    }
-
-    /// The tables, with the initial state in them, touched at `zero`.
-    pub(crate) fn tables(&self, partitions: usize, zero: BatchTime) -> &[Mutex<StateTable<K, S>>] {
-        self.tables.get_or_init(|| {
-            let mut tables: Vec<StateTable<K, S>> = std::iter::repeat_with(StateTable::default).take(partitions).collect();
-            for (key, state) in lock(&self.initial).drain(..) {
-                let hash = self.hasher.hash_of(&crate::record::own::FindId(&key));
-                let table = &mut tables[partition_of(hash, partitions)];
-                match table.find(hash, &key) {
-                    Some(slot) => table.slot(slot).state = Some(state),
-                    None => {
-                        let slot = table.insert(hash, key, state, zero);
-                        table.file(slot, zero);
-                    }
-                }
-            }
-            tables.into_iter().map(Mutex::new).collect()
-        })
-    }
-
-    /// Says what a batch of so many rows has left behind.
-    pub(crate) fn report(&self, cx: &GatherCx<'_, '_>, rows: usize) {
-        let tables = self.tables.get().map_or(&[][..], Vec::as_slice);
-        let keys = tables.iter().map(|table| lock(table).len() as u64).sum();
-        let ledger = cx.run.ledger();
-        ledger.set_shuffled(cx.node, rows);
-        ledger.keep(cx.node, Kept { keys, bytes: keys * size_of::<Slot<K, S>>() as u64, panes: 0 });
-    }
-}
 
 /// The function of a `map_with_state`.
 pub trait MapState<K, V, S, M>: Send + Sync + 'static {
@@ -102,7 +54,6 @@ where
 pub struct MapWithState<K, V, S, M, F> {
     function: F,
     timeout: Option<Duration>,
-    partitions: Option<usize>,
     operator: &'static Operator,
     store: Arc<StateStore<K, S>>,
     types: PhantomData<fn(V) -> M>,
@@ -110,7 +61,7 @@ pub struct MapWithState<K, V, S, M, F> {
 
 impl<K, V, S, M, F> MapWithState<K, V, S, M, F>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     S: Send + Sync + 'static,
     F: MapState<K, V, S, M>,
 {
@@ -151,6 +102,7 @@ where
                 // With a timeout a record keeps its key alive also when the function leaves the state as it is.
                 if phase == Phase::Updated || self.timeout.is_some() {
                     slot.touched = time;
+                    table.changed(number);
                 }
             }
         }
@@ -166,7 +118,7 @@ where
 
 impl<K, V, S, M, F> Gather for MapWithState<K, V, S, M, F>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
     S: Send + Sync + 'static,
     M: Send + Sync + 'static,
@@ -176,14 +128,14 @@ where
     type Writer = ScatterWriter<K, V>;
 
     fn writer(&self, task: Task) -> ScatterWriter<K, V> {
-        ScatterWriter::new(self.store.hasher.clone(), self.partitions.unwrap_or(task.parallelism))
+        ScatterWriter::new(self.store.hasher.clone(), self.store.partitions(task.parallelism))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let run = cx.run;
         lock(&self.store.continuity).step(&run.window_step(cx.node))?;
-        let partitions = self.partitions.unwrap_or(run.parallelism());
-        let tables = self.store.tables(partitions, run.zero());
+        let partitions = self.store.partitions(run.parallelism());
+        let tables = self.store.open(run.parallelism(), run.zero());
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let weight = written.iter().flatten().map(Vec::len).sum();
         let parts: Vec<_> = transpose(written, partitions).into_iter().map(Mutex::new).collect();
@@ -259,7 +211,7 @@ where
 {
     fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
         run.await_node(self.mapped)?;
-        let tables = self.store.tables.get().map_or(&[][..], Vec::as_slice);
+        let tables = self.store.tables();
         let keys = tables.iter().map(|table| lock(table).len()).sum();
         let blocks = run.tasks(tables.len(), keys, &|task| {
             let table = lock(&tables[task.partition]);
@@ -271,35 +223,30 @@ where
 
 impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, F>>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
     S: Send + Sync + 'static,
     M: Send + Sync + 'static,
     F: MapState<K, V, S, M>,
 {
     /// Makes the node of a `map_with_state`.
-    pub fn finish(
-        self,
-        operator: &'static Operator,
-        spec: StateSpec<F, K, S, Decided>,
-    ) -> MapWithStateStream<K, S, M> {
-        let store = Arc::new(StateStore::new(spec.initial));
+    pub fn finish(self, operator: &'static Operator, spec: StateSpec<F, K, S, Decided>) -> MapWithStateStream<K, S, M> {
+        let store = Arc::new(StateStore::new(spec.initial, spec.partitions));
         let gather = MapWithState {
             function: spec.function,
             timeout: spec.timeout,
-            partitions: spec.partitions,
             operator,
             store: Arc::clone(&store),
             types: PhantomData,
         };
-        MapWithStateStream { mapped: self.build_with(operator, gather, |node| node.stateful = true), store }
+        let kept: Arc<dyn Checkpointed> = Arc::clone(&store) as _;
+        MapWithStateStream { mapped: self.build_with(operator, gather, |node| node.keeps(kept)), store }
     }
 }
 
-
 impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, Plain<F>>>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
     S: Send + Sync + 'static,
     M: Send + Sync + 'static,
@@ -318,7 +265,7 @@ where
 
 impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, WithTime<F>>>
 where
-    K: Hash + Eq + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
     S: Send + Sync + 'static,
     M: Send + Sync + 'static,

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::sink::{Delivery, Outs};
+use super::sink::{Binding, Delivery, Outs};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::StagePlan;
@@ -43,7 +43,7 @@ where
     let stage = Narrow { input: input.node(), plan, outs, body, record: PhantomData };
     let stage = std::sync::Arc::new(stage);
     let id = input.topology().add_stage(stage.clone());
-    stage.outs.bind(input.topology(), id);
+    stage.outs.bind(Binding { topology: input.topology(), stage: id });
 }
 
 impl<T, O, B> Stage for Narrow<T, O, B>

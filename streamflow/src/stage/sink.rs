@@ -194,6 +194,7 @@ pub trait Out: Send + Sync + 'static {
 
 /// The stage that an output belongs to.
 #[doc(hidden)]
+#[derive(Clone, Copy)]
 pub struct Binding<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) stage: StageId,
@@ -249,7 +250,7 @@ pub trait Outs: Send + Sync + 'static {
     type Writers: Send;
     /// Remembers the stage in all of them.
     #[doc(hidden)]
-    fn bind(&self, topology: &Topology, stage: StageId);
+    fn bind(&self, binding: Binding<'_>);
     /// Writers for a task.
     fn writers(&self, task: Task) -> Self::Writers;
     /// Takes the writers of all tasks.
@@ -261,8 +262,8 @@ macro_rules! outs {
     ($(($($name:ident $index:tt),+))*) => {$(
         impl<$($name: Out),+> Outs for ($($name,)+) {
             type Writers = ($($name::Writer,)+);
-            fn bind(&self, topology: &Topology, stage: StageId) {
-                $(self.$index.bind(Binding { topology, stage });)+
+            fn bind(&self, binding: Binding<'_>) {
+                $(self.$index.bind(binding);)+
             }
             fn writers(&self, task: Task) -> Self::Writers { ($(self.$index.writer(task),)+) }
             #[allow(non_snake_case, reason = "one vector for each type parameter")]

@@ -49,10 +49,16 @@ impl<K: Hash + Eq, W> StaticTable<K, W> {
         for (key, row) in rows {
             let key = Id(key);
             let hash = hasher.hash(&key);
-            table.upsert(hash, key, row, |row| vec![row], |mut rows: Vec<W>, row| {
-                rows.push(row);
-                rows
-            });
+            table.upsert(
+                hash,
+                key,
+                row,
+                |row| vec![row],
+                |mut rows: Vec<W>, row| {
+                    rows.push(row);
+                    rows
+                },
+            );
         }
         Self { rows: Arc::new(Rows { table, hasher }) }
     }

@@ -8,7 +8,6 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use super::combine::checked;
-use super::map_with_state::StateStore;
 use super::sink::Sink;
 use super::{Gather, GatherCx};
 use crate::dstream::DStream;
@@ -19,6 +18,8 @@ use crate::run::{At, Task};
 use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
 use crate::shuffle::table::Row;
+use crate::state::checkpointed::Checkpointed;
+use crate::state::store::StateStore;
 use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
 use crate::topology::AnyDataset;
@@ -58,9 +59,8 @@ where
 /// `update_state_by_key`.
 pub struct UpdateStateByKey<K, V, S, F> {
     function: F,
-    partitions: Option<usize>,
     operator: &'static Operator,
-    store: StateStore<K, S>,
+    store: Arc<StateStore<K, S>>,
     values: PhantomData<fn(V)>,
 }
 
@@ -87,7 +87,10 @@ where
             let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
             slot.state = self.function.call(time, &slot.key, new, slot.state.take());
             match &slot.state {
-                Some(state) => records.push((slot.key.clone(), state.clone())),
+                Some(state) => {
+                    records.push((slot.key.clone(), state.clone()));
+                    table.changed(number);
+                }
                 None => drop(table.remove(number)),
             }
         }
@@ -112,14 +115,14 @@ where
     type Writer = ScatterWriter<K, V>;
 
     fn writer(&self, task: Task) -> ScatterWriter<K, V> {
-        ScatterWriter::new(self.store.hasher.clone(), self.partitions.unwrap_or(task.parallelism))
+        ScatterWriter::new(self.store.hasher.clone(), self.store.partitions(task.parallelism))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let run = cx.run;
         lock(&self.store.continuity).step(&run.window_step(cx.node))?;
-        let partitions = self.partitions.unwrap_or(run.parallelism());
-        let tables = self.store.tables(partitions, run.zero());
+        let partitions = self.store.partitions(run.parallelism());
+        let tables = self.store.open(run.parallelism(), run.zero());
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let fresh: usize = written.iter().flatten().map(Vec::len).sum();
         let weight = fresh + tables.iter().map(|table| lock(table).len()).sum::<usize>();
@@ -152,11 +155,11 @@ where
         initial: impl IntoIterator<Item = (K, S)>,
         partitions: Option<usize>,
     ) -> DStream<(K, S)> {
-        let store = StateStore::new(initial.into_iter().collect());
-        let partitions = checked(partitions);
-        let gather = UpdateStateByKey { function, partitions, operator, store, values: PhantomData };
+        let store = Arc::new(StateStore::new(initial.into_iter().collect(), checked(partitions)));
+        let kept: Arc<dyn Checkpointed> = Arc::clone(&store) as _;
+        let gather = UpdateStateByKey { function, operator, store, values: PhantomData };
         self.build_with(operator, gather, |node| {
-            node.stateful = true;
+            node.keeps(kept);
             node.set_cloner::<(K, S)>(<(K, S)>::cloner());
         })
     }

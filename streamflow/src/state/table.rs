@@ -20,6 +20,17 @@ pub(crate) struct StateTable<K, S> {
     filed: VecDeque<(BatchTime, Vec<u32>)>,
     /// The time that each slot is filed under: an entry of another list is left over from an earlier use of the slot.
     filed_under: Vec<Option<BatchTime>>,
+    changes: Option<Changes<K>>,
+}
+
+/// What changed since the last checkpoint.
+struct Changes<K> {
+    /// Slots whose state is new, each once.
+    slots: Vec<u32>,
+    /// By slot, whether it is in the list.
+    listed: Vec<bool>,
+    /// Keys that were removed; some may be back, in a slot of the list.
+    removed: Vec<K>,
 }
 
 /// A key and its state.
@@ -34,7 +45,14 @@ pub(crate) struct Slot<K, S> {
 
 impl<K, S> Default for StateTable<K, S> {
     fn default() -> Self {
-        Self { index: HashTable::new(), slots: Vec::new(), free: Vec::new(), filed: VecDeque::new(), filed_under: Vec::new() }
+        Self {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            filed: VecDeque::new(),
+            filed_under: Vec::new(),
+            changes: None,
+        }
     }
 }
 
@@ -46,7 +64,8 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// The slot of a key, if it has one.
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let same = |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
+        let same =
+            |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
         self.index.find(hash, same).copied()
     }
 
@@ -71,16 +90,58 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         };
         let slots = &self.slots;
         self.index.insert_unique(hash, number, |&number| slots[number as usize].as_ref().map_or(0, |slot| slot.hash));
+        self.changed(number);
         number
     }
 
+    /// Remembers from now on which keys change.
+    pub(crate) fn track(&mut self) {
+        self.changes = Some(Changes { slots: Vec::new(), listed: Vec::new(), removed: Vec::new() });
+    }
+
+    /// Notes that the state of a slot is new.
+    #[inline]
+    pub(crate) fn changed(&mut self, number: u32) {
+        if let Some(changes) = &mut self.changes {
+            let number = number as usize;
+            if changes.listed.len() <= number {
+                changes.listed.resize(self.slots.len(), false);
+            }
+            if !std::mem::replace(&mut changes.listed[number], true) {
+                changes.slots.push(number as u32);
+            }
+        }
+    }
+
+    /// Takes what changed since the last call: keys that were removed, then slots with a new state.
+    pub(crate) fn take_changes(&mut self) -> (Vec<K>, Vec<&Slot<K, S>>) {
+        let Some(changes) = &mut self.changes else { return (Vec::new(), Vec::new()) };
+        let slots = std::mem::take(&mut changes.slots);
+        for &number in &slots {
+            changes.listed[number as usize] = false;
+        }
+        let removed = std::mem::take(&mut changes.removed);
+        (removed, slots.into_iter().filter_map(|number| self.slots[number as usize].as_ref()).collect())
+    }
+
+    /// All slots in use.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &Slot<K, S>> {
+        self.slots.iter().flatten()
+    }
+
     /// Forgets a key.
-    pub(crate) fn remove(&mut self, number: u32) -> Slot<K, S> {
+    pub(crate) fn remove(&mut self, number: u32) -> Slot<K, S>
+    where
+        K: Clone,
+    {
         let slot = self.slots[number as usize].take().expect("the slot is in use");
         if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
             entry.remove();
         }
         self.free.push(number);
+        if let Some(changes) = &mut self.changes {
+            changes.removed.push(slot.key.clone());
+        }
         slot
     }
 

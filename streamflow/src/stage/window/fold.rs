@@ -19,14 +19,16 @@ pub trait Fold<A>: Send + Sync + 'static {
     type Kept: Default + Send + 'static;
     /// What the pane remembers of the key until it leaves.
     type Left: Send + 'static;
-    /// The key's value in a window.
-    type Value: Send + Sync + 'static;
-    /// A pane enters.
-    fn enter(&self, kept: &mut Self::Kept, pane: A) -> Self::Left;
+    /// A pane enters. With `keep_pane` its aggregate can be asked for while the pane is in the window.
+    fn enter(&self, kept: &mut Self::Kept, pane: A, keep_pane: bool) -> Self::Left;
     /// The oldest pane of the key leaves.
     fn leave(&self, kept: &mut Self::Kept, left: Self::Left);
     /// The value of the window. There is at least one pane, unless [`STAYS`](Fold::STAYS).
-    fn value(&self, kept: &Self::Kept) -> Self::Value;
+    fn value(&self, kept: &Self::Kept) -> A;
+    /// The aggregate of a pane that was entered with `keep_pane`.
+    fn pane<'a>(&self, left: &'a Self::Left) -> Option<&'a A>;
+    /// Sets the value of a key, for those that [stay](Fold::STAYS).
+    fn set(&self, kept: &mut Self::Kept, value: A);
     /// Whether a key that is in no pane any more stays, with the value that the inverse function left.
     const STAYS: bool;
 }
@@ -44,10 +46,9 @@ where
 {
     type Kept = Option<G::Acc>;
     type Left = G::Acc;
-    type Value = G::Acc;
     const STAYS: bool = true;
 
-    fn enter(&self, kept: &mut Option<G::Acc>, pane: G::Acc) -> G::Acc {
+    fn enter(&self, kept: &mut Option<G::Acc>, pane: G::Acc, _: bool) -> G::Acc {
         *kept = Some(match kept.take() {
             Some(value) => self.aggregator.merge(value, pane.clone()),
             None => pane.clone(),
@@ -61,6 +62,14 @@ where
 
     fn value(&self, kept: &Option<G::Acc>) -> G::Acc {
         kept.clone().expect("a key is kept from its first pane on")
+    }
+
+    fn pane<'a>(&self, left: &'a G::Acc) -> Option<&'a G::Acc> {
+        Some(left)
+    }
+
+    fn set(&self, kept: &mut Option<G::Acc>, value: G::Acc) {
+        *kept = Some(value);
     }
 }
 
@@ -87,19 +96,20 @@ impl<A> Default for Stacks<A> {
 
 impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
     type Kept = Stacks<G::Acc>;
-    type Left = ();
-    type Value = G::Acc;
+    type Left = Option<G::Acc>;
     const STAYS: bool = false;
 
-    fn enter(&self, kept: &mut Stacks<G::Acc>, pane: G::Acc) {
+    fn enter(&self, kept: &mut Stacks<G::Acc>, pane: G::Acc, keep_pane: bool) -> Option<G::Acc> {
+        let left = keep_pane.then(|| pane.clone());
         kept.newest = Some(match kept.newest.take() {
             Some(value) => self.aggregator.merge(value, pane.clone()),
             None => pane.clone(),
         });
         kept.newer.push(pane);
+        left
     }
 
-    fn leave(&self, kept: &mut Stacks<G::Acc>, (): ()) {
+    fn leave(&self, kept: &mut Stacks<G::Acc>, _: Option<G::Acc>) {
         if kept.older.is_empty() {
             kept.newest = None;
             while let Some(pane) = kept.newer.pop() {
@@ -120,6 +130,12 @@ impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
             (None, None) => unreachable!("a key without panes is forgotten"),
         }
     }
+
+    fn pane<'a>(&self, left: &'a Option<G::Acc>) -> Option<&'a G::Acc> {
+        left.as_ref()
+    }
+
+    fn set(&self, _: &mut Stacks<G::Acc>, _: G::Acc) {}
 }
 
 /// All values of the panes, in order.
@@ -127,21 +143,26 @@ pub struct Values;
 
 impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
     type Kept = VecDeque<V>;
-    type Left = usize;
-    type Value = Vec<V>;
+    type Left = (usize, Option<Vec<V>>);
     const STAYS: bool = false;
 
-    fn enter(&self, kept: &mut VecDeque<V>, pane: Vec<V>) -> usize {
-        let values = pane.len();
+    fn enter(&self, kept: &mut VecDeque<V>, pane: Vec<V>, keep_pane: bool) -> Self::Left {
+        let left = (pane.len(), keep_pane.then(|| pane.clone()));
         kept.extend(pane);
-        values
+        left
     }
 
-    fn leave(&self, kept: &mut VecDeque<V>, left: usize) {
-        kept.drain(..left);
+    fn leave(&self, kept: &mut VecDeque<V>, (values, _): Self::Left) {
+        kept.drain(..values);
     }
 
     fn value(&self, kept: &VecDeque<V>) -> Vec<V> {
         kept.iter().cloned().collect()
     }
+
+    fn pane<'a>(&self, (_, pane): &'a Self::Left) -> Option<&'a Vec<V>> {
+        pane.as_ref()
+    }
+
+    fn set(&self, _: &mut VecDeque<V>, _: Vec<V>) {}
 }

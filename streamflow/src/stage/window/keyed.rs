@@ -31,7 +31,7 @@ pub(crate) type Keep<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
 /// The window of a keyed stream: panes for each partition, and how a key's panes become its value.
 pub(crate) struct KeyedWindow<K, A, F: Fold<A>> {
     fold: F,
-    keep: Keep<(K, F::Value)>,
+    keep: Keep<(K, A)>,
     operator: &'static Operator,
     continuity: Mutex<Continuity>,
     partitions: OnceLock<Vec<Mutex<Panes<K, A, F>>>>,
@@ -41,9 +41,10 @@ impl<K, A, F> KeyedWindow<K, A, F>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     A: Send + Sync + 'static,
-    F: Fold<A, Value: Clone>,
+    F: Fold<A>,
+    A: Clone,
 {
-    pub(crate) fn new(operator: &'static Operator, fold: F, keep: Keep<(K, F::Value)>) -> Self {
+    pub(crate) fn new(operator: &'static Operator, fold: F, keep: Keep<(K, A)>) -> Self {
         Self { fold, keep, operator, continuity: Mutex::default(), partitions: OnceLock::new() }
     }
 
@@ -74,7 +75,7 @@ where
         let kept = windows.iter().map(|panes| lock(panes).kept()).reduce(Kept::and);
         cx.run.ledger().set_shuffled(cx.node, weight);
         cx.run.ledger().keep(cx.node, kept.unwrap_or_default());
-        Ok(cx.run.blocks::<(K, F::Value)>(cx.node, blocks))
+        Ok(cx.run.blocks::<(K, A)>(cx.node, blocks))
     }
 }
 
@@ -91,7 +92,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
-    L: Fold<V, Value = V>,
+    L: Fold<V>,
 {
     type Record = (K, V);
     type Writer = CombineWriter<K, Reduce<V, F>>;

@@ -133,6 +133,11 @@ impl Continuity {
         Ok(())
     }
 
+    /// Goes on after the batch that ended `since_zero` milliseconds after the zero time.
+    pub(crate) fn resume(&mut self, since_zero: u64) {
+        self.last = Some(since_zero);
+    }
+
     /// Notes that the state can no longer be trusted.
     pub(crate) fn lose(&mut self) {
         self.lost = true;

@@ -25,6 +25,19 @@ pub(crate) struct Panes<K, A, F: Fold<A>> {
     panes: VecDeque<Pane<F::Left>>,
     /// The pane that is not complete yet.
     open: Table<K, A>,
+    changes: Option<Changes<K>>,
+}
+
+/// What changed since the last checkpoint.
+struct Changes<K> {
+    /// The newest pane that the checkpoint holds.
+    saved: u64,
+    /// Panes of the checkpoint that have left the window.
+    left: Vec<u64>,
+    /// Slots whose value changed, with repetitions; only of folds whose keys stay.
+    touched: Vec<u32>,
+    /// Keys that were forgotten; only of folds whose keys stay.
+    forgotten: Vec<K>,
 }
 
 struct Slot<K, Kept> {
@@ -49,6 +62,7 @@ impl<K, A, F: Fold<A>> Default for Panes<K, A, F> {
             free: Vec::new(),
             panes: VecDeque::new(),
             open: Table::new(),
+            changes: None,
         }
     }
 }
@@ -65,7 +79,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
         }
         if step.ends_pane() {
             let complete = std::mem::replace(&mut self.open, Table::new());
-            self.enter(fold, step.pane(), complete);
+            self.enter(fold, step.pane(), complete.into_rows());
             self.leave(fold, step.last_left());
         }
     }
@@ -78,27 +92,39 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
         Kept { keys: (self.slots.len() - self.free.len()) as u64, bytes: bytes as u64, panes }
     }
 
-    fn enter(&mut self, fold: &F, number: u64, complete: Table<K, A>) {
-        let mut keys = Vec::with_capacity(complete.len());
-        for row in complete.into_rows() {
-            let Row { hash, key, acc } = row;
-            let slot = self.slot(hash, key);
-            let kept = &mut self.slots[slot as usize];
-            kept.panes += 1;
-            keys.push((slot, fold.enter(&mut kept.kept, acc)));
+    fn enter(&mut self, fold: &F, number: u64, rows: impl ExactSizeIterator<Item = Row<K, A>>) {
+        let tracked = self.changes.is_some();
+        let mut keys = Vec::with_capacity(rows.len());
+        for Row { hash, key, acc } in rows {
+            let number = self.slot(hash, key);
+            let slot = &mut self.slots[number as usize];
+            slot.panes += 1;
+            keys.push((number, fold.enter(&mut slot.kept, acc, tracked)));
+            self.touched(number);
         }
         self.panes.push_back(Pane { number, keys });
+    }
+
+    fn touched(&mut self, number: u32) {
+        if let Some(changes) = self.changes.as_mut().filter(|_| F::STAYS) {
+            changes.touched.push(number);
+        }
     }
 
     fn leave(&mut self, fold: &F, last_left: u64) {
         while self.panes.front().is_some_and(|pane| pane.number <= last_left) {
             let pane = self.panes.pop_front().expect("there is one");
+            if let Some(changes) = self.changes.as_mut().filter(|changes| pane.number <= changes.saved) {
+                changes.left.push(pane.number);
+            }
             for (index, left) in pane.keys {
                 let slot = &mut self.slots[index as usize];
                 fold.leave(&mut slot.kept, left);
                 slot.panes -= 1;
                 if slot.panes == 0 && !F::STAYS {
                     self.forget(index);
+                } else {
+                    self.touched(index);
                 }
             }
         }
@@ -133,7 +159,10 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
 
     fn forget(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
-        slot.key = None;
+        let key = slot.key.take();
+        if let Some(changes) = self.changes.as_mut().filter(|_| F::STAYS) {
+            changes.forgotten.extend(key);
+        }
         slot.kept = F::Kept::default();
         if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
             entry.remove();
@@ -144,7 +173,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
     /// The records of the window: each key with its value, if `keep` wants it.
     ///
     /// A key that no pane holds any more and that `keep` does not want is forgotten.
-    pub(crate) fn records(&mut self, fold: &F, keep: &dyn Fn(&(K, F::Value)) -> bool) -> Vec<(K, F::Value)> {
+    pub(crate) fn records(&mut self, fold: &F, keep: &dyn Fn(&(K, A)) -> bool) -> Vec<(K, A)> {
         let mut records = Vec::with_capacity(self.slots.len() - self.free.len());
         for number in 0..self.slots.len() {
             let slot = &self.slots[number];
@@ -157,5 +186,91 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
             }
         }
         records
+    }
+}
+
+/// What of a window is saved: parts of panes, and the values of keys where these do not follow from the panes.
+pub(crate) enum Saved<'a, K, A> {
+    /// Rows of a complete pane.
+    Pane { number: u64, rows: Vec<(&'a K, &'a A)> },
+    /// A pane that has left.
+    PaneLeft { number: u64 },
+    /// The rows of the pane that is not complete.
+    Open { rows: Vec<(&'a K, &'a A)> },
+    /// The value of a key.
+    Value { key: &'a K, value: A },
+    /// A key that was forgotten.
+    Forgotten { key: K },
+}
+
+impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
+    /// Remembers from now on what changes.
+    pub(crate) fn track(&mut self) {
+        self.changes = Some(Changes { saved: 0, left: Vec::new(), touched: Vec::new(), forgotten: Vec::new() });
+    }
+
+    /// Gives what changed since the last call, or everything, to `save`.
+    pub(crate) fn save<E>(
+        &mut self,
+        fold: &F,
+        everything: bool,
+        mut save: impl FnMut(Saved<'_, K, A>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(changes) = &mut self.changes else { return Ok(()) };
+        let (saved, left) = (changes.saved, std::mem::take(&mut changes.left));
+        let (mut touched, forgotten) = (std::mem::take(&mut changes.touched), std::mem::take(&mut changes.forgotten));
+        changes.saved = self.panes.back().map_or(saved, |pane| pane.number);
+        if !everything {
+            left.into_iter().try_for_each(|number| save(Saved::PaneLeft { number }))?;
+            forgotten.into_iter().try_for_each(|key| save(Saved::Forgotten { key }))?;
+        }
+        let slots = &self.slots;
+        for pane in self.panes.iter().filter(|pane| everything || pane.number > saved) {
+            let rows = pane
+                .keys
+                .iter()
+                .filter_map(|(slot, left)| Some((slots[*slot as usize].key.as_ref()?, fold.pane(left)?)));
+            save(Saved::Pane { number: pane.number, rows: rows.collect() })?;
+        }
+        save(Saved::Open { rows: self.open.rows().map(|row| (&row.key, &row.acc)).collect() })?;
+        if F::STAYS {
+            if everything {
+                touched = (0..slots.len() as u32).collect();
+            } else {
+                touched.sort_unstable();
+                touched.dedup();
+            }
+            for slot in touched.iter().map(|&number| &slots[number as usize]) {
+                if let Some(key) = &slot.key {
+                    save(Saved::Value { key, value: fold.value(&slot.kept) })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets an empty window to what was saved: panes in ascending order, then the rest.
+    pub(crate) fn restore(
+        &mut self,
+        fold: &F,
+        panes: impl Iterator<Item = (u64, Vec<Row<K, A>>)>,
+        open: Vec<Row<K, A>>,
+        values: Vec<Row<K, A>>,
+        merge: impl Fn(A, A) -> A,
+    ) {
+        for (number, rows) in panes {
+            self.enter(fold, number, rows.into_iter());
+        }
+        for row in open {
+            self.open.merge(row, &merge);
+        }
+        for Row { hash, key, acc } in values {
+            let number = self.slot(hash, key);
+            fold.set(&mut self.slots[number as usize].kept, acc);
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.saved = self.panes.back().map_or(0, |pane| pane.number);
+            changes.touched.clear();
+        }
     }
 }

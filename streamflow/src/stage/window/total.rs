@@ -11,10 +11,10 @@ use crate::dstream::DStream;
 use crate::error::Result;
 use crate::metrics::work::Kept;
 use crate::plan::Operator;
+use crate::record::own::Id;
 use crate::run::{At, Task, guard};
 use crate::shuffle::map_side::Aggregator;
 use crate::shuffle::table::Table;
-use crate::record::own::Id;
 use crate::stage::combine::Reduce;
 use crate::stage::sink::Sink;
 use crate::stage::total::{CountWriter, ReduceWriter};
@@ -89,7 +89,7 @@ impl<T, F, L> Gather for ReduceAllWindow<T, F, L>
 where
     T: Clone + Send + Sync + 'static,
     F: Fn(T, T) -> T + Send + Sync + 'static,
-    L: Fold<T, Value = T>,
+    L: Fold<T>,
 {
     type Record = T;
     type Writer = ReduceWriter<T, F>;

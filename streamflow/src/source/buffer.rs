@@ -1,0 +1,309 @@
+//! What lies between a producer and the batches: records become blocks, blocks wait for a batch.
+//!
+//! ```text
+//!   store ──▶ open block ──(block interval, 8 MiB, a batch)──▶ waiting blocks ──(allocate)──▶ batch ──(release)──▶ gone
+//! ```
+//!
+//! **Invariant**: a record is in exactly one block, a block in exactly one batch, both in the order in which they were
+//! stored. *Memory*: records and bytes are counted from `store` to `release`; a producer that finds the buffer full waits.
+//!
+//! A block is closed by whoever stores or allocates next after its interval, not by a timer: a batch takes the open block
+//! too, so that what was stored before the batch is in the batch, and nobody can tell the difference otherwise.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::record::{Block, Record};
+use crate::time::{BatchTime, Clock, lock};
+
+/// A block is closed when it is this large, so that a fast producer's batch has partitions for all threads.
+const BLOCK_BYTES: usize = 8 << 20;
+
+/// How much may be stored and not yet released.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Number of a block in its stream, from zero.
+pub(crate) type BlockNumber = u64;
+
+/// The blocks that one batch was given.
+pub(crate) struct Allocated<B> {
+    blocks: Arc<[(BlockNumber, Arc<B>)]>,
+}
+
+impl<B> Clone for Allocated<B> {
+    fn clone(&self) -> Self {
+        Self { blocks: Arc::clone(&self.blocks) }
+    }
+}
+
+impl<B> Allocated<B> {
+    pub(crate) fn blocks(&self) -> Vec<Arc<B>> {
+        self.blocks.iter().map(|(_, block)| Arc::clone(block)).collect()
+    }
+}
+
+/// Why something was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is no room, and the caller did not want to wait.
+    Full,
+    /// The stream has stopped.
+    Closed,
+}
+
+/// How long a producer is willing to wait for room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Wait,
+    None,
+}
+
+/// Blocks between a producer and the batches.
+pub(crate) struct Buffer<T: Record + ?Sized> {
+    limits: Limits,
+    state: Mutex<State<T::Block>>,
+    room: Condvar,
+}
+
+struct State<B> {
+    open: B,
+    /// When the open block is closed; nothing while it is empty or before the start.
+    due: Option<BatchTime>,
+    timing: Option<(Arc<dyn Clock>, Duration)>,
+    waiting: VecDeque<(BlockNumber, Arc<B>)>,
+    next: BlockNumber,
+    /// Of everything stored and not released; the open block is counted as it grows.
+    records: usize,
+    bytes: usize,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The end was asked for: producers that still store do not wait, up to twice the limits.
+    Ending,
+    Closed,
+}
+
+impl<T: Record + ?Sized> Buffer<T> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let state = State {
+            open: T::Block::default(),
+            due: None,
+            timing: None,
+            waiting: VecDeque::new(),
+            next: 0,
+            records: 0,
+            bytes: 0,
+            phase: Phase::Open,
+        };
+        Self { limits, state: Mutex::new(state), room: Condvar::new() }
+    }
+
+    /// From now on blocks are closed every `interval`, on the grid of the clock.
+    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration) {
+        lock(&self.state).timing = Some((clock, interval));
+    }
+
+    /// Lets `fill` add records to the open block. It may add some and fail: those stay.
+    pub(crate) fn append(
+        &self,
+        patience: Patience,
+        fill: impl FnOnce(&mut T::Block) -> Result<()>,
+    ) -> Result<Result<()>, Refused> {
+        let mut state = self.admit(patience)?;
+        state.close_if_due();
+        let (records, bytes) = (state.open.len(), state.open.bytes());
+        let filled = fill(&mut state.open);
+        state.records += state.open.len() - records;
+        state.bytes += state.open.bytes() - bytes;
+        if state.open.bytes() >= BLOCK_BYTES {
+            state.close();
+        }
+        Ok(filled)
+    }
+
+    /// Adds a block of its own, after the records stored before.
+    pub(crate) fn push(&self, patience: Patience, block: T::Block) -> Result<(), Refused> {
+        let mut state = self.admit(patience)?;
+        state.close();
+        if !block.is_empty() {
+            state.records += block.len();
+            state.bytes += block.bytes();
+            state.enqueue(block);
+        }
+        Ok(())
+    }
+
+    /// Waits until there is room. A buffer below its limits takes anything, so that a block larger than them passes too.
+    fn admit(&self, patience: Patience) -> Result<MutexGuard<'_, State<T::Block>>, Refused> {
+        let mut state = lock(&self.state);
+        loop {
+            let factor = match state.phase {
+                Phase::Open => 1,
+                Phase::Ending => 2,
+                Phase::Closed => return Err(Refused::Closed),
+            };
+            let below = |used: usize, limit: usize| used < limit.saturating_mul(factor);
+            if below(state.records, self.limits.records) && below(state.bytes, self.limits.bytes) {
+                return Ok(state);
+            }
+            match (state.phase, patience) {
+                (Phase::Open, Patience::Wait) => {
+                    state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                (Phase::Open, Patience::None) => return Err(Refused::Full),
+                _ => return Err(Refused::Closed),
+            }
+        }
+    }
+
+    /// Gives everything that was stored to a batch.
+    pub(crate) fn allocate(&self) -> Allocated<T::Block> {
+        let mut state = lock(&self.state);
+        state.close();
+        Allocated { blocks: state.waiting.drain(..).collect() }
+    }
+
+    /// Forgets the blocks of a batch, which makes room.
+    pub(crate) fn release(&self, range: &Allocated<T::Block>) {
+        let mut state = lock(&self.state);
+        for (_, block) in range.blocks.iter() {
+            state.records = state.records.saturating_sub(block.len());
+            state.bytes = state.bytes.saturating_sub(block.bytes());
+        }
+        drop(state);
+        self.room.notify_all();
+    }
+
+    /// Whether something waits for a batch.
+    pub(crate) fn has_pending(&self) -> bool {
+        let state = lock(&self.state);
+        !state.open.is_empty() || !state.waiting.is_empty()
+    }
+
+    /// The end was asked for: nobody waits for room any more.
+    pub(crate) fn end(&self) {
+        self.enter(Phase::Ending);
+    }
+
+    /// Nothing more is taken. What was stored stays for the last batches.
+    pub(crate) fn close(&self) {
+        self.enter(Phase::Closed);
+    }
+
+    fn enter(&self, phase: Phase) {
+        lock(&self.state).phase = phase;
+        self.room.notify_all();
+    }
+}
+
+impl<B: Block> State<B> {
+    fn close(&mut self) {
+        self.due = None;
+        if !self.open.is_empty() {
+            let block = std::mem::take(&mut self.open);
+            self.enqueue(block);
+        }
+    }
+
+    fn enqueue(&mut self, block: B) {
+        self.waiting.push_back((self.next, Arc::new(block)));
+        self.next += 1;
+    }
+
+    /// Closes the open block when its interval is over.
+    fn close_if_due(&mut self) {
+        let Some((clock, interval)) = &self.timing else { return };
+        let now = clock.now();
+        match self.due {
+            Some(due) if now < due => {}
+            due => {
+                let next = now.next(*interval);
+                if due.is_some() {
+                    self.close();
+                }
+                self.due = Some(next);
+            }
+        }
+    }
+}
+
+/// A stored record or block that could not be stored, as an error.
+pub(crate) fn refused(_: Refused) -> Error {
+    Error::illegal_state("nothing can be stored after the stream has stopped: end `receive` when `is_stopped` says so")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::ManualClock;
+
+    fn buffer(records: usize) -> Buffer<u32> {
+        Buffer::new(Limits { records, bytes: usize::MAX })
+    }
+
+    fn add(buffer: &Buffer<u32>, patience: Patience, record: u32) -> Result<(), Refused> {
+        buffer.append(patience, |block| u32::append_view(block, record)).map(|filled| filled.unwrap())
+    }
+
+    fn contents(range: &Allocated<Vec<u32>>) -> Vec<Vec<u32>> {
+        range.blocks().iter().map(|block| block.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_block_for_each_interval_with_records() {
+        let clock = ManualClock::at(BatchTime::from_millis(1_000));
+        let buffer = buffer(100);
+        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200));
+        for (advance, record) in [(0, 1), (199, 2), (1, 3), (700, 4), (100, 5)] {
+            clock.advance(Duration::from_millis(advance));
+            add(&buffer, Patience::None, record).unwrap();
+        }
+        buffer.push(Patience::None, vec![6, 7]).unwrap();
+        buffer.push(Patience::None, Vec::new()).unwrap();
+        add(&buffer, Patience::None, 8).unwrap();
+        assert_eq!(contents(&buffer.allocate()), [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]);
+        assert!(!buffer.has_pending());
+        assert!(contents(&buffer.allocate()).is_empty());
+    }
+
+    #[test]
+    fn room_is_made_by_release_and_not_by_allocation() {
+        let buffer = buffer(2);
+        add(&buffer, Patience::None, 1).unwrap();
+        add(&buffer, Patience::None, 2).unwrap();
+        assert_eq!(add(&buffer, Patience::None, 3), Err(Refused::Full));
+        let range = buffer.allocate();
+        assert_eq!(add(&buffer, Patience::None, 3), Err(Refused::Full));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| add(&buffer, Patience::Wait, 3));
+            buffer.release(&range);
+            assert_eq!(waiter.join().unwrap(), Ok(()));
+        });
+        assert_eq!(contents(&buffer.allocate()), [[3]]);
+    }
+
+    #[test]
+    fn an_ending_buffer_lets_its_producers_finish_and_a_closed_one_refuses() {
+        let buffer = buffer(2);
+        for record in [1, 2] {
+            add(&buffer, Patience::None, record).unwrap();
+        }
+        buffer.end();
+        for record in [3, 4] {
+            add(&buffer, Patience::Wait, record).unwrap();
+        }
+        assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed), "twice the limit is the end");
+        buffer.close();
+        assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed));
+        assert_eq!(contents(&buffer.allocate()), [[1, 2, 3, 4]]);
+    }
+}

@@ -1,0 +1,434 @@
+//! Receivers: inputs that push.
+//!
+//! A [`Receiver`] runs on a thread of its own and stores what it gets into a [`Store`]; a supervisor starts it again when
+//! it ends early. [`ReceiverSource`] makes a [`Source`] of it: a batch gets everything that was stored before its range is
+//! asked for, in the order in which it was stored.
+//!
+//! *Memory* is bounded: a receiver that is faster than the batches waits in `store`. *Failure*: what `store_block` and
+//! `store_many` returned for is in some batch; a batch that is run again reads the same blocks, which are kept until the
+//! batch is done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::buffer::{Allocated, Buffer, Limits, Patience, refused};
+use super::rate::RateLimiter;
+use super::supervisor::{Reports, Supervisor};
+use super::{Source, SourceCx};
+use crate::error::{Error, Result};
+use crate::record::{Block, Fork, Record};
+use crate::time::{BatchTime, lock, whole_millis};
+
+/// Something that receives data on a thread of its own.
+///
+/// # Contract
+/// * `receive` stores what it gets, and returns soon after [`Store::is_stopped`] says so.
+/// * If it returns, fails or panics before, that is reported and it is called again after the restart delay.
+///
+/// **Source**: Spark's `Receiver`. There is one method instead of `onStart` and `onStop`: a receiver gets a thread from the
+/// library. One that wants more threads may start them and hand out clones of the store.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use streamflow::Result;
+/// use streamflow::source::{Receiver, Store};
+///
+/// /// A number every 10 ms.
+/// struct Ticks(u64);
+///
+/// impl Receiver for Ticks {
+///     type Record = u64;
+///
+///     fn receive(&mut self, store: &Store<u64>) -> Result<()> {
+///         while store.wait(Duration::from_millis(10)) {
+///             store.store(self.0)?;
+///             self.0 += 1;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Receiver: Send + 'static {
+    /// The records that it stores; `str` for lines of text, `[u8]` for byte strings.
+    type Record: Record + ?Sized;
+
+    /// Receives until the store is stopped.
+    ///
+    /// # Errors
+    /// An error is reported, and the receiver is called again after the restart delay. To end the stream for good, hand
+    /// the error to [`Store::fail`].
+    fn receive(&mut self, store: &Store<Self::Record>) -> Result<()>;
+}
+
+/// Where a receiver stores records. Clones store into the same stream, from any thread.
+///
+/// A record is in the batch whose range is asked for next. Records from one thread keep their order.
+pub struct Store<T: Record + ?Sized>(Arc<Shared<T>>);
+
+/// What a receiver's threads and its source share.
+pub(super) struct Shared<T: Record + ?Sized> {
+    pub(super) reports: Reports,
+    pub(super) buffer: Buffer<T>,
+    pub(super) limiter: RateLimiter,
+    pub(super) stopped: AtomicBool,
+    failure: std::sync::Mutex<Option<Error>>,
+}
+
+impl<T: Record + ?Sized> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Record + ?Sized> Store<T> {
+    /// Stores a record: a `T`, or a `&str` or `&[u8]` for streams of those.
+    ///
+    /// Records stored so are collected into blocks, one for each block interval; each block is a partition of its batch.
+    /// Waits while the rate limit or the limits of the buffer are reached.
+    ///
+    /// **Cost**: a lock and a look at the clock. For many records at once use [`store_many`](Self::store_many).
+    ///
+    /// # Errors
+    /// When the stream has stopped, or a text would make its block longer than 4 GiB: the record is not stored.
+    pub fn store(&self, record: T::View<'_>) -> Result<()> {
+        self.append(1, |block| T::append_view(block, record))
+    }
+
+    /// Stores a block: it becomes one partition. When this returns `Ok`, the block is stored and its sender can be told so.
+    ///
+    /// # Errors
+    /// When the stream has stopped: nothing is stored.
+    pub fn store_block(&self, block: T::Block) -> Result<()> {
+        self.throttle(block.len());
+        self.0.buffer.push(Patience::Wait, block).map_err(refused)
+    }
+
+    /// Stores records as one block, as [`store_block`](Self::store_block). The iterator is read to its end first.
+    ///
+    /// # Errors
+    /// When the stream has stopped, or texts are longer than 4 GiB together: nothing is stored.
+    pub fn store_many<'a>(&self, records: impl IntoIterator<Item = T::View<'a>>) -> Result<()> {
+        let mut block = T::Block::default();
+        records.into_iter().try_for_each(|record| T::append_view(&mut block, record))?;
+        self.store_block(block)
+    }
+
+    /// Adds about `records` records to the open block.
+    pub(super) fn append(&self, records: usize, fill: impl FnOnce(&mut T::Block) -> Result<()>) -> Result<()> {
+        self.throttle(records);
+        self.0.buffer.append(Patience::Wait, fill).map_err(refused)?
+    }
+
+    /// Waits for the rate limit. A stop ends the wait; what was received by then may still be stored.
+    fn throttle(&self, records: usize) {
+        self.0.limiter.acquire(records, &self.0.stopped);
+    }
+
+    /// Whether the receiver should return.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a while by the clock of the context; `false` as soon as the receiver should return.
+    #[must_use = "`false` says that the receiver should return"]
+    pub fn wait(&self, duration: Duration) -> bool {
+        let clock = &self.0.reports.clock;
+        clock.wait_until(clock.now() + duration, &self.0.stopped) && !self.is_stopped()
+    }
+
+    /// Reports an error that the receiver can go on after.
+    pub fn report_error(&self, error: Error) {
+        self.0.reports.error(error);
+    }
+
+    /// Ends the stream because of an error: the batch after the last records that were stored fails with it, and so does
+    /// every later one. The receiver is not called again.
+    ///
+    /// **Source**: Spark's `stop(message, cause)`, which stops the receiver only and leaves the program running without it.
+    pub fn fail(&self, error: Error) {
+        self.report_error(error.clone());
+        lock(&self.0.failure).get_or_insert(error);
+        self.0.stop();
+    }
+}
+
+impl<T: Record + ?Sized> std::fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("name", &self.0.reports.receiver).field("is_stopped", &self.is_stopped()).finish()
+    }
+}
+
+impl<T: Record + ?Sized> Shared<T> {
+    /// Asks all threads of the receiver to return.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.buffer.end();
+        self.reports.clock.wake();
+    }
+}
+
+/// How a receiver is run.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use streamflow::source::ReceiverOptions;
+///
+/// let options = ReceiverOptions::new().max_rate(10_000).restart_delay(Duration::from_millis(100));
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+pub struct ReceiverOptions {
+    block_interval: Option<Duration>,
+    restart_delay: Duration,
+    stop_timeout: Duration,
+    max_rate: Option<u64>,
+    limits: Limits,
+}
+
+impl Default for ReceiverOptions {
+    fn default() -> Self {
+        Self {
+            block_interval: None,
+            restart_delay: Duration::from_secs(2),
+            stop_timeout: Duration::from_secs(10),
+            max_rate: None,
+            limits: Limits { records: usize::MAX, bytes: 256 << 20 },
+        }
+    }
+}
+
+impl ReceiverOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How often the records that were stored one by one become a block, and so a partition. The default is 200 ms, or
+    /// less if a batch would otherwise have fewer blocks than the context has threads to work on them.
+    ///
+    /// **Source**: Spark's `blockInterval`.
+    #[must_use]
+    pub fn block_interval(mut self, interval: Duration) -> Self {
+        self.block_interval = Some(interval);
+        self
+    }
+
+    /// How long to wait before a receiver that ended early is called again; 2 s by default.
+    #[must_use]
+    pub fn restart_delay(mut self, delay: Duration) -> Self {
+        self.restart_delay = delay;
+        self
+    }
+
+    /// How long a stop waits for the receiver to return; 10 s by default. What it stores until then is still processed.
+    /// This is real time, whatever the clock of the context.
+    #[must_use]
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Most records per second; no limit by default.
+    #[must_use]
+    pub fn max_rate(mut self, records_per_second: u64) -> Self {
+        self.max_rate = Some(records_per_second);
+        self
+    }
+
+    /// Most bytes that are stored and whose batch is not done yet; 256 MiB by default. A receiver that has stored so much
+    /// waits. What sized records own on the heap is not seen: a `String` counts as 24 bytes, so for large ones set
+    /// [`buffer_records`](Self::buffer_records) as well.
+    #[must_use]
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.limits.bytes = bytes;
+        self
+    }
+
+    /// Most records that are stored and whose batch is not done yet; no limit by default.
+    #[must_use]
+    pub fn buffer_records(mut self, records: usize) -> Self {
+        self.limits.records = records;
+        self
+    }
+
+    /// Checks what the context's start must not find out too late.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(interval) = self.block_interval {
+            whole_millis("a block interval", interval)?;
+        }
+        if self.max_rate == Some(0) || self.limits.bytes == 0 || self.limits.records == 0 {
+            return Err(Error::invalid(
+                "a receiver with a maximum of zero records or bytes can never store one: use one or more",
+            ));
+        }
+        Ok(())
+    }
+
+    fn interval(&self, cx: &SourceCx) -> Duration {
+        self.block_interval.unwrap_or_else(|| default_block_interval(cx))
+    }
+}
+
+/// 200 ms as in Spark, or less so that the blocks of a batch are enough for all threads.
+pub(super) fn default_block_interval(cx: &SourceCx) -> Duration {
+    let millis = cx.batch_interval.as_millis() as u64 / cx.parallelism.max(1) as u64;
+    Duration::from_millis(millis.clamp(1, 200))
+}
+
+/// A receiver as a source: the range of a batch is the blocks that were stored before it.
+pub struct ReceiverSource<R: Receiver> {
+    name: String,
+    options: ReceiverOptions,
+    receiver: Option<R>,
+    running: Option<Running<R::Record>>,
+}
+
+struct Running<T: Record + ?Sized> {
+    shared: Arc<Shared<T>>,
+    supervisor: Supervisor,
+}
+
+impl<R: Receiver> ReceiverSource<R>
+where
+    R::Record: Fork,
+{
+    /// A source that runs `receiver` from the start of the context to its stop.
+    ///
+    /// # Errors
+    /// When the options cannot be used: an interval below a millisecond, a limit of zero.
+    pub fn new(name: impl Into<String>, receiver: R, options: ReceiverOptions) -> Result<Self> {
+        options.check()?;
+        Ok(Self { name: name.into(), options, receiver: Some(receiver), running: None })
+    }
+
+    /// Where the source stores; nothing before the start.
+    #[cfg(test)]
+    pub(super) fn store(&self) -> Option<Store<R::Record>> {
+        self.running.as_ref().map(|running| Store(Arc::clone(&running.shared)))
+    }
+}
+
+impl<R: Receiver> Source for ReceiverSource<R>
+where
+    R::Record: Fork,
+{
+    type Record = R::Record;
+    type Range = ReceivedBlocks<R::Record>;
+
+    fn start(&mut self, cx: &SourceCx) -> Result<()> {
+        let receiver = self.receiver.take().ok_or_else(|| Error::illegal_state("a receiver is started once"))?;
+        let shared = Arc::new(Shared {
+            reports: Reports {
+                receiver: self.name.clone(),
+                clock: Arc::clone(&cx.clock),
+                events: cx.receiver_events.clone(),
+            },
+            buffer: Buffer::new(self.options.limits),
+            limiter: RateLimiter::new(Arc::clone(&cx.clock), self.options.max_rate, None),
+            stopped: AtomicBool::new(false),
+            failure: std::sync::Mutex::default(),
+        });
+        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx));
+        let store = Store(Arc::clone(&shared));
+        let supervisor = Supervisor::start(receiver, store, &shared, self.options.restart_delay)?;
+        self.running = Some(Running { shared, supervisor });
+        Ok(())
+    }
+
+    fn next_range(&mut self, _: BatchTime) -> Result<Self::Range> {
+        let Some(Running { shared, .. }) = &self.running else {
+            return Err(Error::illegal_state(format!("the receiver `{}` has not been started", self.name)));
+        };
+        // The failure is looked at first: what was stored before it still gets its batch.
+        let failure = lock(&shared.failure).clone();
+        let range = shared.buffer.allocate();
+        match failure {
+            Some(error) if range.blocks().is_empty() => Err(error),
+            _ => Ok(ReceivedBlocks(range)),
+        }
+    }
+
+    fn read(&mut self, range: &Self::Range) -> Result<Vec<<R::Record as Record>::Block>> {
+        range.copy()
+    }
+
+    fn read_shared(&mut self, range: &Self::Range) -> Result<Vec<Arc<<R::Record as Record>::Block>>> {
+        Ok(range.0.blocks())
+    }
+
+    fn release(&mut self, range: &Self::Range) {
+        if let Some(Running { shared, .. }) = &self.running {
+            shared.buffer.release(&range.0);
+        }
+    }
+
+    fn has_pending(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.shared.buffer.has_pending())
+    }
+
+    fn stop(&mut self) {
+        if let Some(Running { shared, supervisor }) = &mut self.running {
+            shared.stop();
+            if !supervisor.wait(self.options.stop_timeout) {
+                let (name, timeout) = (&self.name, self.options.stop_timeout);
+                tracing::warn!(receiver = %name, ?timeout, "the receiver did not return in time; what it still stores is refused");
+            }
+            shared.buffer.close();
+        }
+    }
+}
+
+impl<R: Receiver> Drop for ReceiverSource<R> {
+    fn drop(&mut self) {
+        if let Some(Running { shared, .. }) = &self.running {
+            shared.stop();
+            shared.buffer.close();
+        }
+    }
+}
+
+impl<R: Receiver> std::fmt::Debug for ReceiverSource<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiverSource")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The blocks that a batch was given by a receiver or a channel.
+pub struct ReceivedBlocks<T: Record + ?Sized>(pub(super) Allocated<T::Block>);
+
+impl<T: Fork + ?Sized> ReceivedBlocks<T> {
+    /// Copies of the blocks, for callers that cannot share them; the context can.
+    pub(super) fn copy(&self) -> Result<Vec<T::Block>> {
+        let copies = self.0.blocks().into_iter().map(|block| {
+            let mut copy = T::Block::default();
+            let mut held = T::hold(block, T::cloner());
+            T::views(&mut held).try_for_each(|record| T::append_view(&mut copy, record))?;
+            Ok(copy)
+        });
+        copies.collect()
+    }
+}
+
+impl<T: Record + ?Sized> Clone for ReceivedBlocks<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Record + ?Sized> std::fmt::Debug for ReceivedBlocks<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ReceivedBlocks").field(&self.0.blocks().len()).finish()
+    }
+}
+
+#[cfg(test)]
+#[path = "receiver_tests.rs"]
+mod tests;

@@ -1,0 +1,55 @@
+//! The extra cases: tables for parts of the engine that are not operators, each of a kind of its own.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use streamflow::BatchTime;
+
+/// Runs an extra case; nothing if there is no way to run its kind.
+pub(super) fn run(json: &Json) -> Option<Result<(), String>> {
+    match json["kind"].as_str()? {
+        "time_arith" => Some(time_arith(json)),
+        _ => None,
+    }
+}
+
+/// Arithmetic of times and durations, in milliseconds.
+fn time_arith(json: &Json) -> Result<(), String> {
+    let rows = json["rows"].as_array().ok_or("no rows")?;
+    let ranges = json["ranges"].as_array().ok_or("no ranges")?;
+    rows.iter().try_for_each(time_row)?;
+    ranges.iter().try_for_each(time_range)
+}
+
+fn millis(json: &Json) -> Result<u64, String> {
+    json.as_u64().ok_or_else(|| format!("{json} is not a number of milliseconds"))
+}
+
+fn time_row(row: &Json) -> Result<(), String> {
+    let (left, right) = (millis(&row[1])?, millis(&row[2])?);
+    let (time, step) = (BatchTime::from_millis(left), Duration::from_millis(right));
+    let as_number = |time: BatchTime| Json::from(time.as_millis());
+    let got = match row[0].as_str().unwrap_or_default() {
+        "floor" => as_number(time.floor(step)),
+        "is_multiple_of" => Json::from(time.is_multiple_of(step)),
+        "plus" => as_number(time + step),
+        "minus" => as_number(time - step),
+        "min" => as_number(time.min(BatchTime::from_millis(right))),
+        "max" => as_number(time.max(BatchTime::from_millis(right))),
+        "times" => Json::from((Duration::from_millis(left) * right as u32).as_millis() as u64),
+        "div" => Json::from(Duration::from_millis(left).div_duration_f64(step)),
+        unknown => return Err(format!("unknown operation `{unknown}`")),
+    };
+    if got == row[3] { Ok(()) } else { Err(format!("{row} gives {got}")) }
+}
+
+fn time_range(row: &Json) -> Result<(), String> {
+    let at = |index: usize| millis(&row[index]).map(BatchTime::from_millis);
+    let (from, end, step) = (at(1)?, at(2)?, Duration::from_millis(millis(&row[3])?));
+    let got: Vec<u64> = match row[0].as_str().unwrap_or_default() {
+        "until" => from.until(end, step).map(BatchTime::as_millis).collect(),
+        "to" => from.to(end, step).map(BatchTime::as_millis).collect(),
+        unknown => return Err(format!("unknown range `{unknown}`")),
+    };
+    if Json::from(got.clone()) == row[4] { Ok(()) } else { Err(format!("{row} gives {got:?}")) }
+}

@@ -1,0 +1,55 @@
+//! What does not run, and why: the only place that lets a case pass by.
+
+use serde_json::Value as Json;
+
+use super::case::has_null_batch;
+
+/// Operators that the library does not have yet, by their names in pipelines.
+pub(super) const OPERATORS: &[(&str, &str)] = &[
+    ("window", WINDOWS_AND_STATE),
+    ("groupByKeyAndWindow", WINDOWS_AND_STATE),
+    ("reduceByKeyAndWindow", WINDOWS_AND_STATE),
+    ("countByWindow", WINDOWS_AND_STATE),
+    ("countByValueAndWindow", WINDOWS_AND_STATE),
+    ("updateStateByKey", WINDOWS_AND_STATE),
+    ("mapWithState", WINDOWS_AND_STATE),
+    ("slice", WINDOWS_AND_STATE),
+];
+
+/// Kinds of extra cases that the library cannot run yet.
+pub(super) const KINDS: &[(&str, &str)] = &[
+    ("state_object", WINDOWS_AND_STATE),
+    ("state_record", WINDOWS_AND_STATE),
+    ("state_chain", WINDOWS_AND_STATE),
+    ("checkpoint_duration", RECOVERY),
+    ("pipeline_with_restart", RECOVERY),
+    ("values_with_random_restarts", RECOVERY),
+    ("pid", BACKPRESSURE),
+    ("rate_limiter", BACKPRESSURE),
+    ("kafka_limit", "arrives with the Kafka input"),
+    ("queue_stream", "arrives with the inputs of the context"),
+    (
+        "timer",
+        "the generator asks its clock and has no timer of its own; `context` tests what a graceful stop still runs",
+    ),
+];
+
+const WINDOWS_AND_STATE: &str = "arrives with windows and state";
+const RECOVERY: &str = "arrives with checkpoints and recovery";
+const BACKPRESSURE: &str = "arrives with backpressure";
+
+/// Why a case has no meaning here, if it has none.
+pub(super) fn without_meaning(json: &Json) -> Option<&'static str> {
+    has_null_batch(json)
+        .then_some("its source yields no data set for a batch; a source here yields one, maybe empty, or fails")
+}
+
+/// Why a case that the library could build is left for later.
+pub(super) fn later(json: &Json) -> Option<&'static str> {
+    json.get("restart_after_batches").map(|_| RECOVERY)
+}
+
+/// The reason that a list gives for a name.
+pub(super) fn reason(list: &[(&'static str, &'static str)], name: &str) -> Option<&'static str> {
+    list.iter().find(|(listed, _)| *listed == name).map(|(_, reason)| *reason)
+}
