@@ -87,6 +87,8 @@ struct Core {
 struct Life {
     inputs: Vec<SharedInput>,
     scheduler: Option<Scheduler>,
+    #[cfg(feature = "ui")]
+    ui: Option<crate::ui::Server>,
 }
 
 impl StreamingContext {
@@ -293,6 +295,13 @@ impl StreamingContext {
         move || Some(core.upgrade()?.meters.get()?.snapshot())
     }
 
+    /// Where the page of [`StreamingContextBuilder::ui`] is served; nothing while the context is not active.
+    #[cfg(feature = "ui")]
+    #[must_use]
+    pub fn ui_address(&self) -> Option<std::net::SocketAddr> {
+        lock(&self.core().life).ui.as_ref().map(crate::ui::Server::address)
+    }
+
     /// The batch interval.
     #[must_use]
     pub fn batch_interval(&self) -> Duration {
@@ -383,6 +392,8 @@ impl Core {
         let names = inputs.iter().map(|input| Arc::clone(&input.name));
         let meters = Arc::new(Meters::new(Arc::clone(&graph), names));
         let meters = self.meters.get_or_init(|| meters);
+        #[cfg(feature = "ui")]
+        self.start_ui(life, &graph, meters)?;
         self.start_inputs(&inputs, meters, now)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
@@ -406,6 +417,27 @@ impl Core {
             status: Arc::clone(&self.status),
             bus: self.bus.clone(),
         })?);
+        Ok(())
+    }
+
+    /// Serves the page, if that was asked for.
+    #[cfg(feature = "ui")]
+    fn start_ui(self: &Arc<Self>, life: &mut Life, graph: &crate::topology::Graph, meters: &Arc<Meters>) -> Result<()> {
+        let Some(address) = &self.config.ui else { return Ok(()) };
+        let history = Arc::new(crate::ui::History::new());
+        self.bus.add(Arc::clone(&history) as _);
+        let hub = crate::ui::Hub {
+            name: self.config.name.clone(),
+            interval: self.config.interval,
+            clock: Arc::clone(&self.config.clock),
+            explanation: Explanation::of(graph),
+            meters: Arc::clone(meters),
+            history,
+            exporter: crate::metrics::Exporter::reading(&self.config.name, Arc::clone(meters)),
+        };
+        let server = crate::ui::Server::start(address, hub)?;
+        eprintln!("streamflow: `{}` is shown at http://{}/", self.config.name, server.address());
+        life.ui = Some(server);
         Ok(())
     }
 
@@ -478,8 +510,10 @@ impl Core {
     }
 
     /// The last step of a stop and of a start that failed.
-    fn end(&self, life: MutexGuard<'_, Life>) {
+    fn end(&self, mut life: MutexGuard<'_, Life>) {
         self.bus.close();
+        #[cfg(feature = "ui")]
+        drop(life.ui.take());
         self.topology.close();
         self.status.change(|progress| progress.state = ContextState::Stopped);
         drop(life);

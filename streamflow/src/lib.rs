@@ -26,6 +26,8 @@ mod state;
 pub mod testing;
 mod time;
 mod topology;
+#[cfg(feature = "ui")]
+mod ui;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {

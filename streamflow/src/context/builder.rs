@@ -39,6 +39,8 @@ pub struct StreamingContextBuilder {
     graceful_stop_timeout: Option<Duration>,
     stop_on_signals: Option<bool>,
     hooks: Vec<Arc<dyn BatchHook>>,
+    #[cfg(feature = "ui")]
+    ui: Option<String>,
 }
 
 /// The settings, checked.
@@ -52,6 +54,8 @@ pub(super) struct Config {
     pub(super) graceful_stop_timeout: Duration,
     pub(super) signals: Signals,
     pub(super) hooks: Vec<Arc<dyn BatchHook>>,
+    #[cfg(feature = "ui")]
+    pub(super) ui: Option<crate::ui::Address>,
 }
 
 /// When Ctrl-C and SIGTERM mean a graceful stop.
@@ -74,6 +78,8 @@ impl StreamingContextBuilder {
             graceful_stop_timeout: None,
             stop_on_signals: None,
             hooks: Vec::new(),
+            #[cfg(feature = "ui")]
+            ui: None,
         }
     }
 
@@ -134,6 +140,34 @@ impl StreamingContextBuilder {
         self
     }
 
+    /// Serves a live page at this address while the context is active; needs the feature `ui`.
+    ///
+    /// The page shows whether the program keeps up and where its time goes; `docs/operating.md` says how to read it. Beside
+    /// it are `/metrics` for Prometheus, `/health` (200 while the program keeps up, 503 otherwise), and `/api/status`,
+    /// `/api/batches` and `/api/topology` as JSON. The address is printed to the standard error stream at the start. If the
+    /// port is taken, the next free one of the following 16 is used.
+    ///
+    /// An address without a host, such as `"4040"`, is loopback: only programs of this machine reach it. Whoever can reach
+    /// the page can read it, and sees names, source lines and error texts of the program; there is no password.
+    ///
+    /// **Cost**: a thread that mostly sleeps, and the last 1000 batches in memory.
+    ///
+    /// **Source**: the streaming tab of Spark's web page, with `spark.ui.port`.
+    ///
+    /// # Examples
+    /// ```
+    /// use streamflow::StreamingContext;
+    ///
+    /// let ctx = StreamingContext::builder("watched").ui("127.0.0.1:4040").build()?;
+    /// assert_eq!(ctx.ui_address(), None, "it is served from the start on");
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    #[cfg(feature = "ui")]
+    pub fn ui(mut self, address: impl Into<String>) -> Self {
+        self.ui = Some(address.into());
+        self
+    }
+
     /// Is told of every batch before those who wait for it.
     pub(crate) fn hook(mut self, hook: Arc<dyn BatchHook>) -> Self {
         self.hooks.push(hook);
@@ -171,6 +205,8 @@ impl StreamingContextBuilder {
             graceful_stop_timeout,
             signals,
             hooks: self.hooks,
+            #[cfg(feature = "ui")]
+            ui: self.ui.as_deref().map(crate::ui::Address::parse).transpose()?,
         }))
     }
 }

@@ -48,6 +48,12 @@ impl Exporter {
         Self { name: context.name().to_owned(), metrics: Box::new(metrics) }
     }
 
+    /// An exporter of these figures.
+    #[cfg(feature = "ui")]
+    pub(crate) fn reading(name: &str, meters: std::sync::Arc<super::meters::Meters>) -> Self {
+        Self { name: name.to_owned(), metrics: Box::new(move || Some(meters.snapshot())) }
+    }
+
     /// All figures in the text format that Prometheus scrapes (OpenMetrics).
     #[must_use]
     pub fn to_text(&self) -> String {

@@ -382,6 +382,11 @@ impl ReceiverEvents {
         Self { bus, info: Arc::new(Mutex::new(info)), meter }
     }
 
+    /// The figures of the input.
+    pub(crate) fn meter(&self) -> Arc<InputMeter> {
+        Arc::clone(&self.meter)
+    }
+
     /// The receiver runs.
     pub(crate) fn started(&self) {
         self.change(Event::ReceiverStarted, |info| info.active = true);

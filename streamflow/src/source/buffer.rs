@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::metrics::meters::InputMeter;
 use crate::record::{Block, Record};
 use crate::time::{BatchTime, Clock, lock};
 
@@ -82,6 +83,7 @@ struct State<B> {
     records: usize,
     bytes: usize,
     phase: Phase,
+    meter: Arc<InputMeter>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,13 +105,16 @@ impl<T: Record + ?Sized> Buffer<T> {
             records: 0,
             bytes: 0,
             phase: Phase::Open,
+            meter: Arc::default(),
         };
         Self { limits, state: Mutex::new(state), room: Condvar::new() }
     }
 
-    /// From now on blocks are closed every `interval`, on the grid of the clock.
-    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration) {
-        lock(&self.state).timing = Some((clock, interval));
+    /// From now on blocks are closed every `interval`, on the grid of the clock, and `meter` shows how full the buffer is.
+    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, meter: Arc<InputMeter>) {
+        let mut state = lock(&self.state);
+        state.timing = Some((clock, interval));
+        state.meter = meter;
     }
 
     /// Lets `fill` add records to the open block. It may add some and fail: those stay.
@@ -169,6 +174,8 @@ impl<T: Record + ?Sized> Buffer<T> {
     pub(crate) fn allocate(&self) -> Allocated<T::Block> {
         let mut state = lock(&self.state);
         state.close();
+        state.meter.buffered_records.set(state.records as u64);
+        state.meter.buffered_bytes.set(state.bytes as u64);
         Allocated { blocks: state.waiting.drain(..).collect() }
     }
 
@@ -262,7 +269,7 @@ mod tests {
     fn a_block_for_each_interval_with_records() {
         let clock = ManualClock::at(BatchTime::from_millis(1_000));
         let buffer = buffer(100);
-        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200));
+        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200), Arc::default());
         for (advance, record) in [(0, 1), (199, 2), (1, 3), (700, 4), (100, 5)] {
             clock.advance(Duration::from_millis(advance));
             add(&buffer, Patience::None, record).unwrap();

@@ -333,7 +333,9 @@ where
             stopped: AtomicBool::new(false),
             failure: std::sync::Mutex::default(),
         });
-        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx));
+        let meter = cx.receiver_events.meter();
+        meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
+        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter);
         let store = Store(Arc::clone(&shared));
         let supervisor = Supervisor::start(receiver, store, &shared, self.options.restart_delay)?;
         self.running = Some(Running { shared, supervisor });
