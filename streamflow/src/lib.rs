@@ -31,6 +31,8 @@ mod ui;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {
+    #[cfg(feature = "progress")]
+    pub use crate::metrics::Progress;
     pub use crate::metrics::Summary;
     pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
 }

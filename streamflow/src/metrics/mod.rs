@@ -11,6 +11,8 @@ mod delays;
 pub(crate) mod meters;
 #[cfg(feature = "metrics")]
 mod prometheus;
+#[cfg(feature = "progress")]
+mod progress;
 mod snapshot;
 mod summary;
 pub(crate) mod watch;
@@ -18,6 +20,8 @@ pub(crate) mod work;
 
 #[cfg(feature = "metrics")]
 pub use self::prometheus::Exporter;
+#[cfg(feature = "progress")]
+pub use self::progress::Progress;
 pub(crate) use self::delays::Delays;
 pub use self::snapshot::{
     BatchMetrics, DelayMetrics, InputMetrics, Metrics, OutputMetrics, StageMetrics, StreamMetrics, WorkMetrics,
