@@ -108,7 +108,7 @@ fn main() -> Result<()> {
     }
     let slow = args.slow.then_some(interval);
     revenue.foreach_batch(move |batch| check(&batch, slow));
-    spent.foreach_partition(|_, customers| drop(customers.max_by_key(|(_, cents)| *cents)));
+    spent.foreach_partition(|customers| drop(customers.max_by_key(|(_, cents)| *cents)));
 
     if args.explain {
         println!("{}", ctx.explain().to_dot());

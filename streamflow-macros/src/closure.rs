@@ -20,55 +20,12 @@ pub(crate) enum Entry {
     Called,
 }
 
-/// Macros that neither leave the closure nor reach a loop around it.
-const HARMLESS_MACROS: &[&str] = &[
-    "assert",
-    "assert_eq",
-    "assert_ne",
-    "cfg",
-    "column",
-    "concat",
-    "dbg",
-    "debug",
-    "debug_assert",
-    "debug_assert_eq",
-    "debug_assert_ne",
-    "env",
-    "eprint",
-    "eprintln",
-    "error",
-    "file",
-    "format",
-    "format_args",
-    "include_bytes",
-    "include_str",
-    "info",
-    "json",
-    "line",
-    "matches",
-    "module_path",
-    "option_env",
-    "panic",
-    "print",
-    "println",
-    "smallvec",
-    "stringify",
-    "thread_local",
-    "todo",
-    "trace",
-    "unimplemented",
-    "unreachable",
-    "vec",
-    "warn",
-    "write",
-    "writeln",
-];
-
-/// How `closure` can stand in the loop.
-pub(crate) fn entry(closure: &ExprClosure) -> Entry {
+/// How `closure` can stand in the loop. `looks_only`: its result borrows nothing, so that it may be called as well.
+pub(crate) fn entry(closure: &ExprClosure, looks_only: bool) -> Entry {
     let flow = Flow::of(&closure.body);
     let is_async = closure.asyncness.is_some();
-    if flow.question || flow.opaque_macro || closure.inputs.len() != 1 || is_async || !closure.attrs.is_empty() {
+    let opaque = flow.hidden_jump || looks_only && flow.macro_call;
+    if flow.question || opaque || closure.inputs.len() != 1 || is_async || !closure.attrs.is_empty() {
         Entry::Called
     } else if flow.returns {
         Entry::Labelled
@@ -93,8 +50,9 @@ pub(crate) fn return_to(label: &Lifetime, mut body: Expr) -> Expr {
 struct Flow {
     returns: bool,
     question: bool,
-    /// A macro call that may hide any of these.
-    opaque_macro: bool,
+    /// A macro call that may hold any of these.
+    hidden_jump: bool,
+    macro_call: bool,
     escapes: Vec<(Span, &'static str)>,
     loops: usize,
     labels: Vec<String>,
@@ -167,8 +125,8 @@ impl<'ast> Visit<'ast> for Flow {
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        let name = call.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-        self.opaque_macro |= !HARMLESS_MACROS.contains(&name.as_str()) || jumps(call.tokens.clone());
+        self.macro_call = true;
+        self.hidden_jump |= jumps(call);
     }
 
     // What these contain leaves them, not the closure.
@@ -177,12 +135,53 @@ impl<'ast> Visit<'ast> for Flow {
     fn visit_item(&mut self, _: &'ast syn::Item) {}
 }
 
-/// Whether tokens of a macro call hold what may leave the closure.
-fn jumps(tokens: TokenStream) -> bool {
+/// Macros that are known not to leave the code around them, unless their input does.
+const TAME: [&str; 32] = [
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "cfg",
+    "column",
+    "concat",
+    "dbg",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "env",
+    "eprint",
+    "eprintln",
+    "file",
+    "format",
+    "format_args",
+    "include_bytes",
+    "include_str",
+    "json",
+    "line",
+    "matches",
+    "module_path",
+    "option_env",
+    "panic",
+    "print",
+    "println",
+    "stringify",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+];
+
+/// Whether a macro call may leave the closure: a macro of the user's may hold a `return` that cannot be seen here.
+fn jumps(call: &syn::Macro) -> bool {
+    let tame = call.path.segments.last().is_some_and(|name| TAME.iter().any(|tame| name.ident == tame));
+    !tame || jump_in(call.tokens.clone())
+}
+
+fn jump_in(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(word) => ["return", "break", "continue"].iter().any(|jump| word == jump),
         TokenTree::Punct(punct) => punct.as_char() == '?',
-        TokenTree::Group(group) => jumps(group.stream()),
+        TokenTree::Group(group) => jump_in(group.stream()),
         TokenTree::Literal(_) => false,
     })
 }
@@ -218,18 +217,20 @@ mod tests {
 
     #[test]
     fn returns_are_labelled_and_questions_called() {
-        assert_eq!(entry(&parse_quote! { |x| x + 1 }), Entry::Inline);
-        assert_eq!(entry(&parse_quote! { |x| { if x { return 1; } 2 } }), Entry::Labelled);
-        assert_eq!(entry(&parse_quote! { |x| Some(x? + 1) }), Entry::Called);
-        assert_eq!(entry(&parse_quote! { |x| xs.map(|y| { return y; }) }), Entry::Inline, "its own closure");
+        assert_eq!(entry(&parse_quote! { |x| x + 1 }, false), Entry::Inline);
+        assert_eq!(entry(&parse_quote! { |x| { if x { return 1; } 2 } }, false), Entry::Labelled);
+        assert_eq!(entry(&parse_quote! { |x| Some(x? + 1) }, false), Entry::Called);
+        assert_eq!(entry(&parse_quote! { |x| xs.map(|y| { return y; }) }, false), Entry::Inline, "its own closure");
     }
 
     #[test]
     fn macros_are_inlined_only_when_they_cannot_jump() {
-        assert_eq!(entry(&parse_quote! { |x| format!("{x:?}") }), Entry::Inline);
-        assert_eq!(entry(&parse_quote! { |x| matches!(x?, 1) }), Entry::Called);
-        assert_eq!(entry(&parse_quote! { |x| println!("{}", return) }), Entry::Called);
-        assert_eq!(entry(&parse_quote! { |x| skip!(x) }), Entry::Called, "nobody knows what it expands to");
+        assert_eq!(entry(&parse_quote! { |x| format!("{x:?}") }, false), Entry::Inline);
+        assert_eq!(entry(&parse_quote! { |x| matches!(x?, 1) }, false), Entry::Called);
+        assert_eq!(entry(&parse_quote! { |x| println!("{}", return) }, false), Entry::Called);
+        assert_eq!(entry(&parse_quote! { |x| my::pair!(x, 1) }, false), Entry::Called, "nobody knows what is in it");
+        assert_eq!(entry(&parse_quote! { |x| println!("{x}") }, true), Entry::Called, "nothing borrows from it");
+        assert_eq!(entry(&parse_quote! { |x| anyhow::ensure!(x > 1) }, false), Entry::Called);
     }
 
     #[test]

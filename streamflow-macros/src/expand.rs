@@ -26,10 +26,10 @@ pub(crate) fn stream(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 fn expand_function(attribute: TokenStream, item: ItemFn) -> TokenStream {
     let diagnostics = Diagnostics::new();
-    let _options = Options::parse(attribute, &diagnostics);
+    let options = Options::parse(attribute, &diagnostics);
     let function = parse::function(item, &diagnostics);
     let topology = model::build(&function, &diagnostics);
-    check::check(&function, &topology, &diagnostics);
+    check::check(&function, &topology, &options, &diagnostics);
     match diagnostics.finish().as_slice() {
         [] => {
             let program = lower::lower(&topology);
@@ -62,19 +62,19 @@ pub(crate) mod tests {
     /// The messages for a function, in the order in which they were found.
     pub(crate) fn mistakes(attribute: TokenStream, item: TokenStream) -> Vec<String> {
         let diagnostics = Diagnostics::new();
-        let _options = Options::parse(attribute, &diagnostics);
+        let options = Options::parse(attribute, &diagnostics);
         let function = parse::function(syn::parse2(item).expect("a function"), &diagnostics);
         let topology = model::build(&function, &diagnostics);
-        check::check(&function, &topology, &diagnostics);
+        check::check(&function, &topology, &options, &diagnostics);
         diagnostics.finish().iter().map(ToString::to_string).collect()
     }
 
     /// The topology and the program of a function without mistakes.
     pub(crate) fn listing(item: TokenStream) -> (String, String) {
-        let diagnostics = Diagnostics::new();
+        let (diagnostics, options) = (Diagnostics::new(), Options::default());
         let function = parse::function(syn::parse2(item).expect("a function"), &diagnostics);
         let topology = model::build(&function, &diagnostics);
-        check::check(&function, &topology, &diagnostics);
+        check::check(&function, &topology, &options, &diagnostics);
         let errors = diagnostics.finish();
         assert!(errors.is_empty(), "{errors:?}");
         (topology.to_string(), Listing(&lower::lower(&topology), &topology).to_string())

@@ -94,7 +94,8 @@ pub(crate) fn lower(topology: &Topology) -> Program {
 
 /// Whether the plan has an entry for the node: methods of handles tell the runtime about themselves.
 fn is_planned(node: &Node) -> bool {
-    node.applied().is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform | Kind::Output))
+    node.applied()
+        .is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform | Kind::Snapshots | Kind::Output))
 }
 
 /// The fused nodes that are needed as a handle.
@@ -128,6 +129,8 @@ impl Lowering<'_> {
                         self.program.steps.push(Step::Method(id));
                         self.stages_of(id);
                     }
+                    // Finished together with the operator whose states they are.
+                    Kind::Snapshots => self.stages_of(id),
                     _ if node.shape() == Shape::Handle => {
                         self.finish(id);
                         self.stages_of(id);
@@ -187,7 +190,7 @@ impl Lowering<'_> {
                     branches.push(branch);
                     used.extend(names);
                 }
-                (Shape::Handle, NodeKind::Operator(applied)) if matches!(applied.operator.kind, Kind::Wide { .. }) => {
+                (Shape::Handle, NodeKind::Operator(applied)) if matches!(applied.operator.kind, Kind::Wide(_)) => {
                     branches.push(self.push(consumer, input, route, outputs));
                 }
                 _ => {}
@@ -212,11 +215,11 @@ impl Lowering<'_> {
         let (branches, mut used) = self.branches(id, &route, outputs);
         let mut entry = Entry::Called;
         if let Some(Argument::Closure(closure)) = applied.arguments.first() {
-            entry = closure::entry(closure);
-            let leaks = match &applied.operator.kind {
-                Kind::Narrow(narrow) => narrow.leaks,
-                _ => true,
+            let (looks_only, leaks) = match &applied.operator.kind {
+                Kind::Narrow(narrow) => (narrow.by_reference, narrow.leaks),
+                _ => (false, true),
             };
+            entry = closure::entry(closure, looks_only);
             let binds = closure.inputs.iter().flat_map(scan::pattern_names);
             if leaks && binds.into_iter().any(|name| used.contains(&name.to_string())) {
                 entry = Entry::Called;
@@ -251,7 +254,7 @@ impl Lowering<'_> {
             let ports =
                 inputs.flat_map(|(input, from)| self.routes(*from).into_iter().map(move |route| Port { input, route }));
             let wide = match node.applied().map(|applied| &applied.operator.kind) {
-                Some(Kind::Wide { inputs, .. }) => *inputs,
+                Some(Kind::Wide(wide)) => wide.inputs,
                 _ => unreachable!("only fused and wide nodes have sinks"),
             };
             (SinkKind::Shuffle { inputs: wide }, ports.collect())

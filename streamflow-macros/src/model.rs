@@ -12,8 +12,8 @@ use syn::{Expr, ExprClosure, ExprPath, Ident, Type};
 
 use crate::check;
 use crate::diagnostics::{Diagnostics, Mistake};
-use crate::ops::{self, Kind, Operator};
-use crate::parse::{self, Binding, Bound, Function, Parameter, Statement, StreamExpr};
+use crate::ops::{self, Form, Given, Kind, Operator, Takes, Wide};
+use crate::parse::{self, Binding, Bound, Function, Parameter, PlainNames, Statement, StreamExpr};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct NodeId(pub(crate) usize);
@@ -59,11 +59,15 @@ pub(crate) enum NodeKind {
 /// An operator with its arguments.
 pub(crate) struct Applied {
     pub(crate) operator: &'static Operator,
+    /// The way in which the arguments are written, if it is not the operator's first one.
+    pub(crate) form: Option<&'static Form>,
     /// The method's name as written.
     pub(crate) name: Ident,
     /// `<binding>.<operator>`, unique in the function.
     pub(crate) id: String,
     pub(crate) arguments: Vec<Argument>,
+    /// For each argument, which of those that the operator takes it is.
+    pub(crate) places: Vec<usize>,
 }
 
 #[derive(Clone)]
@@ -108,8 +112,8 @@ impl Node {
             NodeKind::Call { .. } => Shape::NoStream,
             NodeKind::Operator(applied) => match applied.operator.kind {
                 Kind::Narrow(_) | Kind::Partition(_) | Kind::Union => Shape::Fused,
-                Kind::Wide { .. } if applied.joins_table() => Shape::Fused,
-                Kind::Wide { .. } | Kind::Transform => Shape::Handle,
+                Kind::Wide(_) if applied.joins_table() => Shape::Fused,
+                Kind::Wide(_) | Kind::Transform | Kind::Snapshots => Shape::Handle,
                 Kind::Output => Shape::NoStream,
             },
         }
@@ -119,8 +123,33 @@ impl Node {
 impl Applied {
     /// Whether the second side of a join is a static table.
     pub(crate) fn joins_table(&self) -> bool {
-        matches!(self.operator.kind, Kind::Wide { with_table: Some(_), .. })
+        matches!(self.operator.kind, Kind::Wide(Wide { with_table: Some(_), .. }))
             && self.arguments.first().is_some_and(|argument| argument.stream().is_none())
+    }
+
+    /// What the operator takes, as it is written here.
+    pub(crate) fn takes(&self) -> &'static [Takes] {
+        self.form.map_or(self.operator.arguments, |form| form.arguments)
+    }
+
+    /// What the operator takes, as a message says it.
+    pub(crate) fn describe_arguments(&self) -> String {
+        ops::describe_all(self.takes())
+    }
+
+    /// The type of the operator's sink.
+    pub(crate) fn sink(&self) -> String {
+        self.form.map_or_else(|| self.operator.sink(), |form| form.runtime.into())
+    }
+
+    /// The argument that is the operator's number `place`.
+    pub(crate) fn at(&self, place: usize) -> Option<&Argument> {
+        self.arguments.get(self.places.iter().position(|other| *other == place)?)
+    }
+
+    /// The first argument that is `wanted`.
+    pub(crate) fn given(&self, wanted: Takes) -> Option<&Argument> {
+        self.at(self.takes().iter().position(|takes| *takes == wanted)?)
     }
 }
 
@@ -147,8 +176,9 @@ impl Topology {
 pub(crate) fn build(function: &Function, diagnostics: &Diagnostics) -> Topology {
     let topology = Topology { nodes: Vec::new(), results: Vec::new(), excused: Vec::new() };
     let results = function.results.len();
+    let plain = PlainNames::of(function);
     let mut builder =
-        Builder { topology, names: HashMap::new(), ids: HashMap::new(), binding: String::new(), diagnostics };
+        Builder { topology, names: HashMap::new(), ids: HashMap::new(), binding: String::new(), plain, diagnostics };
     for parameter in &function.parameters {
         if let Parameter::Stream { name } = parameter {
             let node = builder.push(NodeKind::Parameter(name.clone()), Vec::new(), name.span());
@@ -182,6 +212,7 @@ struct Builder<'a> {
     ids: HashMap<String, usize>,
     /// The name under which operators are declared at the moment.
     binding: String,
+    plain: PlainNames,
     diagnostics: &'a Diagnostics,
 }
 
@@ -341,9 +372,22 @@ impl Builder<'_> {
         };
         let inputs = std::iter::once(receiver).chain(arguments.iter().filter_map(Argument::stream)).collect();
         let id = self.identity(operator.name);
-        let arguments = arguments.clone();
-        let applied = Applied { operator, name: step.name.clone(), id, arguments };
+        let applied = self.applied(operator, step.name.clone(), id, arguments.clone());
         Some(self.push(NodeKind::Operator(applied), inputs, step.name.span()))
+    }
+
+    /// The operator in the form in which its arguments are written.
+    fn applied(&self, operator: &'static Operator, name: Ident, id: String, arguments: Vec<Argument>) -> Applied {
+        let is_function = |argument: &Argument| match argument {
+            Argument::Closure(_) => true,
+            Argument::Path(path) => self.plain.is_function(path),
+            Argument::Stream(_) | Argument::Value(_) => false,
+        };
+        let given = |argument| Given { argument, is_function: is_function(argument) };
+        let given: Vec<Given<'_>> = arguments.iter().map(given).collect();
+        let form = operator.forms.iter().find(|form| (form.applies)(&given));
+        let places = ops::places(form.map_or(operator.arguments, |form| form.arguments), &given);
+        Applied { operator, form, name, id, arguments, places }
     }
 
     fn call(&mut self, call: &parse::Call, results: usize) -> Vec<Option<NodeId>> {

@@ -194,7 +194,9 @@ impl<T: Send + Sync + 'static> Batch<T> {
     #[must_use]
     pub fn into_partitions(self) -> Vec<Vec<T>> {
         let cloner = self.cloner;
-        self.blocks.into_iter().map(|block| T::hold(block, cloner).collect()).collect()
+        // Blocks that nobody else holds are handed over as they are.
+        let records = |block| Arc::try_unwrap(block).unwrap_or_else(|block| T::hold(block, cloner).collect());
+        self.blocks.into_iter().map(records).collect()
     }
 
     /// The first `limit` records.

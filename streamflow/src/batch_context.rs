@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
-use crate::exec::LocalExecutor;
+use crate::exec::{Executor, LocalExecutor};
+use crate::fs::{RealFs, SharedFs};
 use crate::plan::explain::Explanation;
 use crate::record::text::cut;
 use crate::record::{Fork, Record, TextBlock};
@@ -39,7 +40,8 @@ pub struct BatchContext {
     topology: Topology,
     inputs: Mutex<Vec<Box<dyn Provide>>>,
     parallelism: usize,
-    threads: usize,
+    exec: Arc<dyn Executor>,
+    files: SharedFs,
 }
 
 /// An input of batch mode.
@@ -76,7 +78,28 @@ impl BatchContext {
         if threads == 0 || parallelism == 0 {
             return Err(Error::invalid("batch mode needs at least one thread and one partition"));
         }
-        Ok(Self { topology: Topology::new(), inputs: Mutex::default(), parallelism, threads })
+        let exec = Arc::new(LocalExecutor::new("batch", threads)?);
+        Ok(Self { topology: Topology::new(), inputs: Mutex::default(), parallelism, exec, files: Arc::new(RealFs) })
+    }
+
+    /// An empty context on the threads of this one, with as many partitions.
+    ///
+    /// A program that runs many topologies, one after the other or at once, starts its threads only once that way.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self {
+            topology: Topology::new(),
+            inputs: Mutex::default(),
+            parallelism: self.parallelism,
+            exec: Arc::clone(&self.exec),
+            files: SharedFs::clone(&self.files),
+        }
+    }
+
+    /// Saves to other files than those of the machine.
+    #[cfg(test)]
+    pub(crate) fn with_files(self, files: SharedFs) -> Self {
+        Self { files, ..self }
     }
 
     fn add<T: Fork + ?Sized>(&self, label: &str, blocks: Vec<Arc<T::Block>>) -> DStream<T> {
@@ -122,12 +145,20 @@ impl BatchContext {
     /// # Errors
     /// When the topology has a mistake, a closure or an output fails, or the context has run already.
     pub fn collect<T: Send + Sync + 'static>(&self, stream: DStream<T>) -> Result<Vec<T>> {
-        let records = Arc::new(Mutex::new(Vec::new()));
-        let collect = CollectOnce { node: stream.node(), records: Arc::clone(&records) };
+        Ok(self.collect_partitions(stream)?.into_iter().flatten().collect())
+    }
+
+    /// Runs all outputs, and returns the records of each partition of `stream`.
+    ///
+    /// # Errors
+    /// When the topology has a mistake, a closure or an output fails, or the context has run already.
+    pub fn collect_partitions<T: Send + Sync + 'static>(&self, stream: DStream<T>) -> Result<Vec<Vec<T>>> {
+        let partitions = Arc::new(Mutex::new(Vec::new()));
+        let collect = CollectOnce { node: stream.node(), partitions: Arc::clone(&partitions) };
         stream.add_output("collect", collect);
         self.run()?;
-        let records = std::mem::take(&mut *lock(&records));
-        Ok(records)
+        let partitions = std::mem::take(&mut *lock(&partitions));
+        Ok(partitions)
     }
 
     /// Runs all outputs.
@@ -140,10 +171,11 @@ impl BatchContext {
         }
         let graph = self.topology.freeze(Duration::ZERO)?;
         let engine = Engine {
-            exec: Arc::new(LocalExecutor::new("batch", self.threads)?),
+            exec: Arc::clone(&self.exec),
             parallelism: self.parallelism,
             max_task_failures: 1,
             grid: None,
+            files: SharedFs::clone(&self.files),
             graph,
         };
         let run = Run::new(&engine, BatchTime::default(), false);
@@ -177,13 +209,13 @@ pub(crate) fn cut_records<T>(records: impl IntoIterator<Item = T>, partitions: u
 
 struct CollectOnce<T> {
     node: NodeId,
-    records: Arc<Mutex<Vec<T>>>,
+    partitions: Arc<Mutex<Vec<Vec<T>>>>,
 }
 
 impl<T: Send + Sync + 'static> OutputOperation for CollectOnce<T> {
     fn run(&self, run: &Run<'_>) -> Result<()> {
         let batch = Batch::<T>::read(run, self.node, None)?;
-        *lock(&self.records) = batch.collect();
+        *lock(&self.partitions) = batch.into_partitions();
         Ok(())
     }
 }

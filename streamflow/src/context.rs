@@ -21,6 +21,7 @@ use crate::exec::{LocalExecutor, is_batch_thread};
 use crate::metrics::Metrics;
 use crate::metrics::meters::Meters;
 use crate::metrics::watch::Watch;
+use crate::fs::SharedFs;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
@@ -404,6 +405,7 @@ impl Core {
             parallelism: config.parallelism,
             max_task_failures: config.max_task_failures,
             grid: Some(Grid { zero: first - config.interval, interval: config.interval }),
+            files: SharedFs::clone(&config.files),
         };
         life.scheduler = Some(Scheduler::start(Parts {
             name: config.name.clone(),

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::record::{Fork, Record};
 use crate::run::Run;
 use crate::stage::transform::{IntoBatch, NodeSlot, Transformed, call};
+use crate::state::codec::{CodecTag, PairTag};
 use crate::topology::{Node, NodeId, Output, OutputOperation, Scope, Topology};
 
 /// A discretised stream: one batch of records in every batch interval.
@@ -68,6 +69,40 @@ impl<T: Record + ?Sized> DStream<T> {
         let id = topology.add_node(node);
         slot.set(id);
         DStream::new(topology.clone(), id)
+    }
+}
+
+/// For the emitted code: how what a node keeps is written to a checkpoint.
+#[doc(hidden)]
+impl<T: Record + ?Sized> DStream<T> {
+    /// The type of the blocks that a window of records keeps.
+    pub fn block_tag(&self) -> CodecTag<T::Block> {
+        CodecTag::new()
+    }
+
+    /// Hands over the codec that was found, if any.
+    pub fn keep_with<C: 'static>(&self, codec: Option<C>) {
+        if let Some(codec) = codec {
+            self.topology.set_codec(self.node, &codec);
+        }
+    }
+}
+
+/// For the emitted code, as above.
+#[doc(hidden)]
+impl<T: Send + Sync + 'static> DStream<T> {
+    /// The type of the value that a window keeps.
+    pub fn value_tag(&self) -> PairTag<(), T> {
+        PairTag::new()
+    }
+}
+
+/// For the emitted code, as above.
+#[doc(hidden)]
+impl<K: Send + Sync + 'static, V: Send + Sync + 'static> DStream<(K, V)> {
+    /// The types of the key and what is kept for it.
+    pub fn pair_tag(&self) -> PairTag<K, V> {
+        PairTag::new()
     }
 }
 

@@ -63,6 +63,8 @@ pub enum ErrorKind {
     InputFailed,
     /// The operating system refused: a file, a socket, a full disk.
     Io,
+    /// A log or a checkpoint does not hold what was written to it, or was written by another version.
+    Damaged,
 }
 
 impl Error {
@@ -88,6 +90,11 @@ impl Error {
     /// An output or a batch function that failed.
     pub(crate) fn output(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::OutputFailed, message)
+    }
+
+    /// A log or checkpoint file that does not hold what was written to it.
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Damaged, message)
     }
 
     /// A failure to get data in, for use by implementors of [`Source`](crate::source::Source) and

@@ -6,6 +6,7 @@ extern crate self as streamflow;
 pub mod __private;
 mod batch;
 mod batch_context;
+mod checkpoint;
 mod context;
 mod dataset;
 mod dstream;
@@ -28,6 +29,7 @@ mod time;
 mod topology;
 #[cfg(feature = "ui")]
 mod ui;
+mod wal;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {
@@ -35,6 +37,7 @@ pub mod listener {
     pub use crate::metrics::Progress;
     pub use crate::metrics::Summary;
     pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
+    pub use crate::scheduler::stats::Stats;
 }
 
 pub use crate::batch::Batch;

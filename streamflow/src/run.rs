@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::metrics::work::{Ledger, Roster};
 use crate::metrics::{TaskInfo, Worker};
+use crate::fs::SharedFs;
 use crate::plan::Operator;
 use crate::record::{Block, Record};
 use crate::stage::window::WindowStep;
@@ -32,6 +33,8 @@ pub(crate) struct Engine {
     pub(crate) max_task_failures: usize,
     /// The grid of batch times; nothing in batch mode.
     pub(crate) grid: Option<Grid>,
+    /// Where outputs save.
+    pub(crate) files: SharedFs,
 }
 
 /// The grid of batch times.
@@ -98,6 +101,11 @@ impl<'e> Run<'e> {
 
     pub(crate) fn exec(&self) -> &Arc<dyn Executor> {
         &self.engine.exec
+    }
+
+    /// Where outputs save.
+    pub(crate) fn fs(&self) -> &SharedFs {
+        &self.engine.files
     }
 
     pub(crate) fn parallelism(&self) -> usize {

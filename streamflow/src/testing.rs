@@ -5,6 +5,8 @@
 //!
 //! [`run`] is the short form for a function from one stream to another; a [`Driver`] is for everything else.
 
+pub use crate::fs::{IoFailure, SimulatedFs};
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};

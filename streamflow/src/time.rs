@@ -151,6 +151,7 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock {
     started: Instant,
     origin: Duration,
+    speed: u32,
     lock: Mutex<()>,
     changed: Condvar,
 }
@@ -161,11 +162,32 @@ impl SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
     pub fn new() -> Self {
         let origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), origin, lock: Mutex::new(()), changed: Condvar::new() }
+        Self { started: Instant::now(), origin, speed: 1, lock: Mutex::new(()), changed: Condvar::new() }
+    }
+
+    /// A clock that starts at the system's present time and runs `speed` times as fast: for demonstrations, and for data of
+    /// the past that is played back.
+    ///
+    /// # Panics
+    /// If the speed is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use streamflow::{Clock, SystemClock};
+    ///
+    /// let clock = SystemClock::with_speed(1_000);
+    /// let soon = clock.now() + std::time::Duration::from_secs(1);
+    /// assert!(clock.wait_until(soon, &false.into())); // after a millisecond
+    /// assert!(clock.now() >= soon);
+    /// ```
+    #[must_use]
+    pub fn with_speed(speed: u32) -> Self {
+        assert!(speed > 0, "a clock with a speed of zero stands still: use a `ManualClock`");
+        Self { speed, ..Self::new() }
     }
 
     fn since_epoch(&self) -> Duration {
-        self.origin + self.started.elapsed()
+        self.origin + self.started.elapsed() * self.speed
     }
 }
 
@@ -191,7 +213,8 @@ impl Clock for SystemClock {
             if now >= due {
                 return true;
             }
-            guard = self.changed.wait_timeout(guard, due - now).unwrap_or_else(PoisonError::into_inner).0;
+            guard =
+                self.changed.wait_timeout(guard, (due - now) / self.speed).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -242,6 +242,13 @@ impl Topology {
         }
     }
 
+    /// Tells a node how what it keeps is written to a checkpoint.
+    pub(crate) fn set_codec(&self, node: NodeId, codec: &dyn Any) {
+        if let Some(state) = lock(&self.0.draft).graph.nodes.get(node.0).and_then(|node| node.state.as_ref()) {
+            state.set_codec(codec);
+        }
+    }
+
     /// Remembers a mistake in the declaration; the start of the context reports it.
     pub(crate) fn mistake(&self, error: Error) {
         lock(&self.0.draft).mistakes.push(error);

@@ -6,6 +6,6 @@ mod common;
 mod conformance;
 mod context;
 mod inputs;
-mod outputs;
 mod language;
 mod laws;
+mod outputs;

@@ -5,7 +5,6 @@ use syn::spanned::Spanned;
 use crate::diagnostics::{Diagnostics, Mistake};
 use crate::model::{Applied, Argument, Topology};
 use crate::ops::{Kind, Takes};
-use crate::parse::duration;
 
 pub(super) fn check(topology: &Topology, diagnostics: &Diagnostics) {
     for (_, node) in topology.nodes() {
@@ -19,7 +18,7 @@ pub(super) fn check(topology: &Topology, diagnostics: &Diagnostics) {
 
 /// Whether the number of arguments is right.
 fn count(applied: &Applied, diagnostics: &Diagnostics) -> bool {
-    let takes = applied.operator.arguments;
+    let takes = applied.takes();
     let least = takes.iter().filter(|takes| !takes.is_optional()).count();
     let most = if takes.contains(&Takes::Streams) { usize::MAX } else { takes.len() };
     let given = applied.arguments.len();
@@ -35,20 +34,20 @@ fn count(applied: &Applied, diagnostics: &Diagnostics) -> bool {
         format!("`{}` takes {expected} argument{}, not {given}", applied.name, if expected == "1" { "" } else { "s" });
     let mistake =
         Mistake::at(applied.name.span(), what).reason(format!("`{}` is {}", applied.name, applied.operator.doc));
-    diagnostics.add(mistake.help(format!("`{}` takes {}", applied.name, applied.operator.describe_arguments())));
+    diagnostics.add(mistake.help(format!("`{}` takes {}", applied.name, applied.describe_arguments())));
     false
 }
 
 fn kinds(applied: &Applied, diagnostics: &Diagnostics) {
-    for (index, argument) in applied.arguments.iter().enumerate() {
-        // More arguments than kinds: the last kind is `Streams`.
-        let takes = applied.operator.arguments.get(index).copied().unwrap_or(Takes::Streams);
+    for (argument, place) in applied.arguments.iter().zip(&applied.places) {
+        let takes = applied.takes()[*place];
         match takes {
             Takes::Function(parameters) => function(applied, argument, parameters, diagnostics),
             Takes::Stream | Takes::Streams => stream(applied, argument, diagnostics),
-            Takes::Duration => duration(argument, diagnostics),
+            Takes::Length | Takes::Slide => duration(applied, argument, diagnostics),
+            Takes::Filter => function(applied, argument, 1, diagnostics),
             Takes::StreamOrTable => not_closure(applied, argument, "a stream or a static table", diagnostics),
-            Takes::Partitions => not_closure(applied, argument, "a number of partitions", diagnostics),
+            Takes::Partitions => partitions(applied, argument, diagnostics),
             // A value may be anything but a stream.
             Takes::Value | Takes::OptionalValue(_) => {}
         }
@@ -56,7 +55,7 @@ fn kinds(applied: &Applied, diagnostics: &Diagnostics) {
         if argument.stream().is_some() && !may_be_stream {
             let what = format!("`{}` does not take a stream here", applied.name);
             let mistake = Mistake::at(applied.name.span(), what);
-            diagnostics.add(mistake.help(format!("it takes {}", applied.operator.describe_arguments())));
+            diagnostics.add(mistake.help(format!("it takes {}", applied.describe_arguments())));
         }
     }
 }
@@ -76,6 +75,9 @@ fn function(applied: &Applied, argument: &Argument, parameters: usize, diagnosti
                 _ => Mistake::on(&closure.inputs, what),
             };
             let mistake = match (parameters, given) {
+                _ if name == "update_state_by_key" => {
+                    mistake.help("write `|values, state| ..`, or `|time, key, values, state| ..`")
+                }
                 (1, 2) => mistake.help("take a pair apart with a pattern: `|(key, value)| ..`"),
                 (1, _) => mistake.help("write `|record| ..`"),
                 _ => mistake.help("write `|a, b| ..`"),
@@ -84,7 +86,7 @@ fn function(applied: &Applied, argument: &Argument, parameters: usize, diagnosti
         }
         Argument::Value(syn::Expr::Lit(literal)) => {
             let mistake = Mistake::at(literal.span(), format!("`{name}` takes a function here, not a literal"));
-            diagnostics.add(mistake.help(format!("it takes {}", applied.operator.describe_arguments())));
+            diagnostics.add(mistake.help(format!("it takes {}", applied.describe_arguments())));
         }
         _ => {}
     }
@@ -98,7 +100,7 @@ fn stream(applied: &Applied, argument: &Argument, diagnostics: &Diagnostics) {
         Argument::Value(value) => Mistake::on(value, expects_stream(applied)),
     };
     let mistake = mistake.reason("a stream is a parameter of type `DStream<..>` or a variable bound to a chain");
-    diagnostics.add(mistake.help(format!("it takes {}", applied.operator.describe_arguments())));
+    diagnostics.add(mistake.help(format!("it takes {}", applied.describe_arguments())));
 }
 
 fn expects_stream(applied: &Applied) -> String {
@@ -112,23 +114,30 @@ fn not_closure(applied: &Applied, argument: &Argument, wanted: &str, diagnostics
     }
 }
 
-/// A window or a timeout of zero would never hold anything.
-pub(super) fn duration(argument: &Argument, diagnostics: &Diagnostics) {
+/// The length or the slide of a window. What they may be to each other is a rule of windows.
+fn duration(applied: &Applied, argument: &Argument, diagnostics: &Diagnostics) {
     match argument {
-        Argument::Value(value) if duration::is_zero(value) => {
-            let mistake = Mistake::on(value, "a duration of zero")
-                .reason("a window holds whole batches, and time advances by one batch interval at a time")
-                .help("write a multiple of the batch interval, for instance `30s`");
-            diagnostics.add(mistake);
-        }
         Argument::Value(syn::Expr::Lit(literal)) => {
             let mistake = Mistake::on(literal, "a duration needs a unit");
             diagnostics.add(mistake.help("write for instance `500ms`, `30s`, `1min` or `2h`"));
         }
         Argument::Closure(closure) => {
-            diagnostics.add(Mistake::at(closure.inputs_begin.span(), "a duration stands here, not a closure"));
+            let mistake = Mistake::at(closure.inputs_begin.span(), "a duration stands here, not a closure");
+            diagnostics.add(mistake.help(format!("`{}` takes {}", applied.name, applied.describe_arguments())));
         }
         _ => {}
+    }
+}
+
+fn partitions(applied: &Applied, argument: &Argument, diagnostics: &Diagnostics) {
+    match argument {
+        Argument::Closure(closure) if applied.name == "reduce_by_key_and_window" => {
+            let what = format!("`{}` takes a filter only behind an inverse function", applied.name);
+            let mistake = Mistake::at(closure.inputs_begin.span(), what)
+                .reason("without an inverse a key that has left the window is gone by itself");
+            diagnostics.add(mistake.help("filter the result instead: `.filter(..)`"));
+        }
+        argument => not_closure(applied, argument, "a number of partitions", diagnostics),
     }
 }
 

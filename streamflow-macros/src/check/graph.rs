@@ -4,9 +4,36 @@ use std::collections::HashSet;
 
 use crate::diagnostics::{Diagnostics, Mistake};
 use crate::model::{Node, NodeId, NodeKind, Shape, Topology};
+use crate::ops::Kind;
 
 pub(super) fn check(topology: &Topology, diagnostics: &Diagnostics) {
     unused(topology, diagnostics);
+    copies(topology, diagnostics);
+}
+
+/// More copies of a loop than this are no program that somebody wrote on purpose.
+const MAX_COPIES: usize = 64;
+
+/// What stands behind a union is fused into each of its branches, so a chain of diamonds doubles at every union.
+fn copies(topology: &Topology, diagnostics: &Diagnostics) {
+    let mut copies: Vec<usize> = Vec::new();
+    for (_, node) in topology.nodes() {
+        let of_inputs: usize = match node.applied() {
+            Some(applied) if matches!(applied.operator.kind, Kind::Union) => {
+                node.inputs.iter().map(|input| copies[input.0]).sum()
+            }
+            Some(_) if node.shape() == Shape::Fused => copies[node.inputs[0].0],
+            _ => 1,
+        };
+        if of_inputs > MAX_COPIES {
+            let what = format!("this union has {of_inputs} branches, counting those of the unions before it");
+            let mistake =
+                Mistake::at(node.span, what).reason("what stands behind a union is compiled once for each branch");
+            let help = "end the branches of an earlier union together, for instance by `.repartition(n)` behind it";
+            diagnostics.add(mistake.help(help));
+        }
+        copies.push(if of_inputs > MAX_COPIES { 1 } else { of_inputs });
+    }
 }
 
 /// Streams on which neither a result nor an output depends. Of a chain, only its end is named.

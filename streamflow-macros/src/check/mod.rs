@@ -8,16 +8,20 @@ mod closures;
 mod graph;
 pub(crate) mod names;
 mod signature;
+mod state;
+mod window;
 
 use crate::diagnostics::Diagnostics;
 use crate::model::Topology;
-use crate::parse::Function;
+use crate::parse::{Function, Options};
 
 /// Runs all checks that need the topology.
-pub(crate) fn check(function: &Function, topology: &Topology, diagnostics: &Diagnostics) {
+pub(crate) fn check(function: &Function, topology: &Topology, options: &Options, diagnostics: &Diagnostics) {
     signature::check(function, diagnostics);
     arguments::check(topology, diagnostics);
     closures::check(topology, diagnostics);
+    window::check(topology, options.batch.as_ref().map(|batch| batch.nanos), diagnostics);
+    state::check(topology, diagnostics);
     captures::check(function, diagnostics);
     graph::check(topology, diagnostics);
 }

@@ -3,9 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::diagnostics::Diagnostics;
 use crate::expand::tests::mistakes;
-use crate::model::Argument;
 
 /// Asserts that a function has exactly these mistakes, each given by a part of its message.
 #[track_caller]
@@ -131,21 +129,113 @@ fn plain_statements_do_not_change_what_closures_have_seen() {
 }
 
 #[test]
+fn chained_diamonds_do_not_explode() {
+    let diamonds = |number: usize| {
+        let step = |at: usize| {
+            let (from, to) = (quote::format_ident!("s{at}"), quote::format_ident!("s{}", at + 1));
+            quote! { let #to = #from.map(|x| x + 1).union(#from.map(|x| x + 2)); }
+        };
+        let steps: TokenStream = (0..number).map(step).collect();
+        let last = quote::format_ident!("s{number}");
+        quote! { let s0 = a.filter(|x| true); #steps #last.print(); }
+    };
+    assert_body(diamonds(6), &[]);
+    assert_body(diamonds(10), &["this union has 128 branches"]);
+}
+
+#[test]
 fn jumps_stay_in_the_closure() {
     assert_body(quote! { a.map(|x| { if x > 1 { continue; } x }).print(1); }, &["`continue` outside of a loop"]);
     assert_body(quote! { a.map(|x| { loop { break x; } }).print(1); }, &[]);
 }
 
 #[test]
-fn durations_are_positive() {
-    let check = |value: syn::Expr| {
-        let diagnostics = Diagnostics::new();
-        super::arguments::duration(&Argument::Value(value), &diagnostics);
-        diagnostics.finish().iter().map(ToString::to_string).collect::<String>()
-    };
-    assert!(check(syn::parse_quote!(::core::time::Duration::new(0u64, 0u32))).contains("a duration of zero"));
-    assert!(check(syn::parse_quote!(30)).contains("needs a unit"));
-    assert_eq!(check(syn::parse_quote!(::core::time::Duration::new(30u64, 0u32))), "");
+fn windows_hold_something() {
+    assert_body(quote! { a.window(0s, 1s).print(); }, &["a window length of zero holds nothing"]);
+    assert_body(quote! { a.window(10s, Duration::from_secs(0)).print(); }, &["a window slide of zero"]);
+    assert_body(quote! { a.count_by_window(30).print(); }, &["a duration needs a unit"]);
+    assert_body(quote! { a.count_by_window(30s).print(); }, &[]);
+    assert_body(quote! { a.count_by_window(span()).print(); }, &[]);
+}
+
+#[test]
+fn windows_fit_the_stream_that_they_stand_on() {
+    assert_body(
+        quote! { a.window(20s, 10s).map(|x| x).window(25s, 10s).print(); },
+        &["window length 25s is not a multiple of the slide 10s of its parent"],
+    );
+    assert_body(
+        quote! { let w = a.window(20s, 10s); w.window(20s, 5s).print(); },
+        &["slide 5s is not a multiple of the slide 10s of its parent\nreason: a window holds whole batches of the \
+           stream that it stands on\nhelp: use `10s`"],
+    );
+    assert_body(quote! { a.window(20s, 10s).window(40s).window(30s).print(); }, &[]);
+    assert_body(quote! { a.window(20s, n).window(25s, 10s).print(); }, &[]);
+    assert_body(quote! { a.window(25s, 10s).print(); }, &[]);
+    let found = mistakes(
+        quote!(batch = 2s),
+        quote! { fn f(a: DStream<u32>) { a.window(25s, 1min).print(); a.reduce_by_window(add, 30s, 3s).print(); } },
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("length 25s is not a multiple of the slide 2s") && found[0].ends_with("`24s` or `26s`"));
+    assert!(found[1].contains("slide 3s is not a multiple of the slide 2s"));
+}
+
+#[test]
+fn streams_that_meet_have_one_slide() {
+    assert_body(
+        quote! { a.window(20s, 10s).join(_b.window(20s, 5s)).print(); },
+        &["`join` takes streams that yield batches every 10s and every 5s"],
+    );
+    assert_body(quote! { a.window(20s, 10s).union(_b).print(); }, &[]);
+    let item = quote! { fn f(a: DStream<u32>) { a.union(a.window(20s, 10s)).print(); } };
+    let found = mistakes(quote!(batch = 2s), item);
+    assert!(matches!(&found[..], [one] if one.contains("every 2s and every 10s")), "{found:?}");
+}
+
+#[test]
+fn the_forms_of_a_window_are_told_apart() {
+    let by_key = |rest: TokenStream| quote! { a.reduce_by_key_and_window(|a, b| a + b, #rest).print(); };
+    assert_body(by_key(quote!(30s)), &[]);
+    assert_body(by_key(quote!(30s, 10s, n)), &[]);
+    assert_body(by_key(quote!(|a, b| a - b, 30s)), &[]);
+    assert_body(by_key(quote!(subtract, 30s, 10s, 4, |(_, v)| *v > 0)), &[]);
+    assert_body(by_key(quote!(subtract, 30s, 10s, |(_, v)| *v > 0)), &[]);
+    assert_body(by_key(quote!(subtract, 30s, is_some)), &[]);
+    assert_body(by_key(quote!(LENGTH, SLIDE)), &[]);
+    assert_body(by_key(quote!(n, n)), &[]);
+    assert_body(by_key(quote!(30s, 10s, |(_, v)| *v > 0)), &["a filter only behind an inverse function"]);
+    assert_body(by_key(quote!(|a| a, 30s)), &["the closure of `reduce_by_key_and_window` has 2 parameters, not 1"]);
+    assert_body(by_key(quote!(subtract)), &["takes 3 to 6 arguments, not 2"]);
+}
+
+#[test]
+fn how_long_a_state_is_kept_is_written_down() {
+    let spec = |spec: TokenStream| quote! { a.map_with_state(#spec).print(); };
+    assert_body(spec(quote!(StateSpec::function(|k, v, s| ()).timeout(30min))), &[]);
+    assert_body(spec(quote!(StateSpec::function(count).initial_state([]).unbounded())), &[]);
+    assert_body(spec(quote!(StateSpec::function(count).initial_state([]))), &["this state is kept for ever"]);
+    assert_body(spec(quote!(streamflow::StateSpec::function_with_time(count))), &["this state is kept for ever"]);
+    assert_body(spec(quote!(StateSpec::function(count).timeout(0s))), &["a timeout of zero"]);
+    assert_body(spec(quote!(my_spec())), &[]);
+}
+
+#[test]
+fn states_are_those_of_a_map_with_state() {
+    let spec = quote!(StateSpec::function(count).unbounded());
+    assert_body(quote! { let m = a.map_with_state(#spec); m.state_snapshots().print(); m.print(); }, &[]);
+    assert_body(quote! { a.map_with_state(#spec).state_snapshots().print(); }, &[]);
+    assert_body(quote! { a.state_snapshots().print(); }, &["a stream that comes from elsewhere"]);
+    assert_body(quote! { a.map_with_state(#spec).map(|x| x).state_snapshots().print(); }, &["`map` keeps no state"]);
+    assert_body(quote! { a.update_state_by_key(f).state_snapshots().print(); }, &["remove `.state_snapshots()`"]);
+}
+
+#[test]
+fn the_forms_of_update_state_are_told_apart() {
+    assert_body(quote! { a.update_state_by_key(|v, s| s).print(); }, &[]);
+    assert_body(quote! { a.update_state_by_key(|t, k, v, s| s, [], 4).print(); }, &[]);
+    assert_body(quote! { a.update_state_by_key(|k, v, s| s).print(); }, &["write `|values, state| ..`, or `|time"]);
+    assert_body(quote! { a.update_state_by_key(f, 4).print(); }, &["write `[], 4`"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod fallback;
 mod plan;
 mod site;
 mod stage;
+mod state;
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -20,30 +21,8 @@ pub(crate) use self::site::{Called, Site};
 use crate::hygiene;
 use crate::lower::{Program, Sink, SinkKind, Step, names_used};
 use crate::model::{Applied, Argument, Node, NodeId, NodeKind, Topology};
-use crate::ops::{Kind, Takes};
-use crate::parse::{Function, Parameter, Statement};
-use crate::scan;
-
-/// The variables of a function that are no streams.
-pub(crate) struct PlainNames(HashSet<String>);
-
-impl PlainNames {
-    pub(crate) fn of(function: &Function) -> Self {
-        let parameters = function.parameters.iter().flat_map(|parameter| match parameter {
-            Parameter::Plain { names, .. } => names.clone(),
-            Parameter::Stream { .. } => Vec::new(),
-        });
-        let declared = function.statements.iter().flat_map(|statement| match statement {
-            Statement::Plain(Stmt::Local(local)) => scan::pattern_names(&local.pat),
-            _ => Vec::new(),
-        });
-        PlainNames(parameters.chain(declared).map(|name| name.to_string()).collect())
-    }
-
-    pub(crate) fn contains(&self, name: &Ident) -> bool {
-        self.0.contains(&name.to_string())
-    }
-}
+use crate::ops::{Kind, Takes, Wide};
+use crate::parse::{Function, PlainNames, Statement};
 
 /// Emits a function without mistakes.
 pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) -> TokenStream {
@@ -148,7 +127,7 @@ impl Emitter<'_> {
         let span = hygiene::at(self.topology.node(*node).span);
         let sink = self.sink_variable(number);
         let (ty, generics) = match kind {
-            SinkKind::Shuffle { .. } => (self.applied(*node).operator.sink(), TokenStream::new()),
+            SinkKind::Shuffle { .. } => (self.applied(*node).sink(), TokenStream::new()),
             SinkKind::Collect => ("Collect".into(), TokenStream::new()),
             SinkKind::CollectViews(view) => ("CollectViews".into(), quote_spanned!(span=> ::<#view>)),
         };
@@ -180,6 +159,8 @@ impl Emitter<'_> {
             .topology
             .consumers(node)
             .map(|(consumer, _)| self.topology.node(consumer))
+            // States are asked of the operator, not of its records.
+            .filter(|node| !node.applied().is_some_and(|applied| matches!(applied.operator.kind, Kind::Snapshots)))
             .partition(|node| is_fed(node));
         let results = self.topology.results.iter().filter(|result| **result == node).count();
         if stages + others.len() + results < 2 {
@@ -199,6 +180,9 @@ impl Emitter<'_> {
         let span = hygiene::at(applied.name.span());
         let (sink, handle) = (self.sink_variable(number), self.handle(*node));
         let (index, shared) = (self.program.index_of(*node), self.shared(*node));
+        if matches!(applied.operator.kind, Kind::Wide(Wide { states: true, .. })) {
+            return state::finish(self, *node, &sink);
+        }
         let arguments = match kind {
             SinkKind::Shuffle { .. } => self.arguments(applied),
             SinkKind::Collect | SinkKind::CollectViews(_) => Vec::new(),
@@ -210,7 +194,8 @@ impl Emitter<'_> {
     fn method(&self, node: NodeId) -> TokenStream {
         let applied = self.applied(node);
         let receiver = self.handle(self.topology.node(node).inputs[0]);
-        let (name, arguments) = (&applied.name, self.arguments(applied));
+        let arguments = self.arguments(applied);
+        let name = applied.form.map_or(applied.name.clone(), |form| Ident::new(form.runtime, applied.name.span()));
         // The user's span: the runtime asks for the caller's location.
         let call = quote_spanned!(name.span()=> #receiver.#name(#(#arguments),*));
         let span = hygiene::at(name.span());
@@ -265,22 +250,26 @@ impl Emitter<'_> {
     /// The arguments as the runtime takes them: the user's in order, defaults for those left out.
     fn arguments(&self, applied: &Applied) -> Vec<TokenStream> {
         let span = hygiene::at(applied.name.span());
-        let mut given = applied.arguments.iter();
+        let is_method = matches!(applied.operator.kind, Kind::Transform | Kind::Output);
         let mut arguments = Vec::new();
-        for takes in applied.operator.arguments {
-            match (takes, given.next()) {
+        for (place, takes) in applied.takes().iter().enumerate() {
+            match (takes, applied.at(place)) {
                 // In a shuffle the second stream goes through a port.
                 (Takes::Stream | Takes::StreamOrTable, Some(Argument::Stream(stream))) => {
-                    if matches!(applied.operator.kind, Kind::Transform) {
+                    if is_method {
                         let handle = self.handle(*stream);
                         arguments.push(quote_spanned!(span=> &#handle));
                     }
                 }
-                (Takes::Partitions, Some(number)) => {
-                    let number = self.argument(number);
-                    arguments.push(quote_spanned!(span=> ::core::option::Option::Some(#number)));
+                (Takes::Slide, given) if is_method => arguments.extend(given.map(|slide| self.argument(slide))),
+                (Takes::Partitions | Takes::Slide, Some(given)) => {
+                    let given = self.argument(given);
+                    arguments.push(quote_spanned!(span=> ::core::option::Option::Some(#given)));
                 }
-                (Takes::Partitions, None) => arguments.push(quote_spanned!(span=> ::core::option::Option::None)),
+                (Takes::Partitions | Takes::Slide, None) => {
+                    arguments.push(quote_spanned!(span=> ::core::option::Option::None));
+                }
+                (Takes::Filter, None) => arguments.push(quote_spanned!(span=> |_| true)),
                 (Takes::OptionalValue(default), None) => {
                     arguments.push(default.parse().expect("a default is an expression"));
                 }

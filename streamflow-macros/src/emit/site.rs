@@ -5,10 +5,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, Lifetime};
 
-use super::PlainNames;
 use crate::closure::{self, Entry};
 use crate::hygiene;
 use crate::model::{Applied, Argument, NodeId};
+use crate::parse::PlainNames;
 
 /// One fused operator, with the code of everything behind it.
 pub(crate) struct Site<'a> {
@@ -72,9 +72,9 @@ impl Site<'_> {
         pair(self.applied)
     }
 
-    /// A copy of the record in `variable`.
-    pub(crate) fn fork(&self, variable: &Ident) -> TokenStream {
-        fork(self.applied, variable)
+    /// A copy of the key in `variable`, for one of several items.
+    pub(crate) fn fork_key(&self, variable: &Ident) -> TokenStream {
+        fork_to("every_item", variable, self.span())
     }
 
     /// How the value in `variable` is looked up and owned.
@@ -159,22 +159,15 @@ pub(super) fn guard(index: usize, span: Span) -> (TokenStream, TokenStream) {
 pub(super) fn pair(applied: &Applied) -> (Ident, Ident, TokenStream) {
     let span = hygiene::at(applied.name.span());
     let [x, key, value] = ["x", "k", "v"].map(|name| hygiene::local(name, span));
-    let marker = marker(applied);
-    let split = quote_spanned!(span=> let (#key, #value) = ::streamflow::__private::pair::<#marker, _>(#x););
+    let name = Ident::new(applied.operator.name, span);
+    let split = quote_spanned!(span=> let (#key, #value) = ::streamflow::__private::pair_of::#name(#x););
     (key, value, split)
 }
 
-/// A copy of the record in `variable`, for `applied` to consume.
-pub(super) fn fork(applied: &Applied, variable: &Ident) -> TokenStream {
-    let span = hygiene::at(applied.name.span());
-    let marker = marker(applied);
-    quote_spanned!(span=> ::streamflow::__private::fork::<#marker, _>(&#variable))
-}
-
-/// The type that names the operator in messages of the compiler.
-fn marker(applied: &Applied) -> TokenStream {
-    let (span, name) = (hygiene::at(applied.name.span()), &applied.name);
-    quote_spanned!(span=> ::streamflow::__private::op::#name)
+/// A copy of the record in `variable`, for `consumer`.
+pub(super) fn fork_to(consumer: &str, variable: &Ident, span: Span) -> TokenStream {
+    let consumer = Ident::new(consumer, span);
+    quote_spanned!(span=> ::streamflow::__private::fork_to::#consumer(&#variable))
 }
 
 /// The record in `variable` on its way out of the loop. A tuple that was written as such goes part by part, so that a

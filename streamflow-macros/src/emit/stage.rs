@@ -11,7 +11,7 @@ use crate::closure::Entry;
 use crate::hygiene;
 use crate::lower::{self, Branch, SinkKind, Stage, names_used};
 use crate::model::{Applied, Argument, NodeId};
-use crate::ops::Kind;
+use crate::ops::{Kind, Wide};
 
 /// Emits a stage: the plan's entry, the captured variables, the loop.
 pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> TokenStream {
@@ -173,14 +173,14 @@ impl<'a> Loop<'a> {
                     Kind::Union => return self.consumers(branches, record),
                     Kind::Partition(_) => return self.fill_buffer(*node, *entry, branches, record),
                     Kind::Narrow(narrow) => narrow,
-                    Kind::Wide { with_table: Some(narrow), .. } => narrow,
+                    Kind::Wide(Wide { with_table: Some(narrow), .. }) => narrow,
                     _ => unreachable!("only fused operators stand in a stage"),
                 };
                 let behind = if narrow.by_reference { record } else { Record { shared: false, parts: parts(applied) } };
                 let consumers = self.consumers(branches, behind);
                 let inner = self.declared(*node, behind, consumers);
                 let code = (narrow.emit)(&self.site(*node, *entry, inner, TokenStream::new()));
-                self.forked(applied, record.shared && !narrow.by_reference, code)
+                self.forked(applied, record.shared && !narrow.by_reference, false, code)
             }
         }
     }
@@ -212,13 +212,18 @@ impl<'a> Loop<'a> {
     }
 
     /// `code`, with a copy of the record if others need it too.
-    fn forked(&self, applied: &Applied, copy: bool, code: TokenStream) -> TokenStream {
+    fn forked(&self, applied: &Applied, copy: bool, is_result: bool, code: TokenStream) -> TokenStream {
         if !copy {
             return code;
         }
         let span = hygiene::at(applied.name.span());
         let x = hygiene::local("x", span);
-        let fork = site::fork(applied, &x);
+        // A fused stream that becomes a handle is no consumer of its own.
+        let consumer = match applied.operator.kind {
+            Kind::Wide(_) | Kind::Narrow(_) | Kind::Partition(_) if !is_result => applied.operator.name,
+            _ => "result",
+        };
+        let fork = site::fork_to(consumer, &x, span);
         quote_spanned!(span=> let #x = #fork; #code)
     }
 
@@ -231,7 +236,7 @@ impl<'a> Loop<'a> {
         let x = hygiene::local("x", span);
         let lifted = site::lift_record(&x, record.parts, span);
         let push = quote_spanned!(span=> #buffer.push(::streamflow::__private::Lifted::own(#lifted)););
-        self.forked(applied, record.shared, push)
+        self.forked(applied, record.shared, false, push)
     }
 
     /// Whether a sink looks at records without keeping them.
@@ -239,7 +244,7 @@ impl<'a> Loop<'a> {
         let sink = &self.emitter.program.sinks[sink];
         match (&sink.kind, &self.applied(sink.node).operator.kind) {
             (SinkKind::CollectViews(_), _) => true,
-            (SinkKind::Shuffle { .. }, Kind::Wide { by_reference, .. }) => *by_reference,
+            (SinkKind::Shuffle { .. }, Kind::Wide(wide)) => wide.by_reference,
             _ => false,
         }
     }
@@ -264,7 +269,8 @@ impl<'a> Loop<'a> {
                 quote_spanned!(span=> #enter #out.#output.push(#lifted); #leave)
             }
         };
-        self.forked(applied, record.shared, code)
+        let is_result = !matches!(sink.kind, SinkKind::Shuffle { .. });
+        self.forked(applied, record.shared, is_result, code)
     }
 }
 

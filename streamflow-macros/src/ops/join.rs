@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
 
-use super::{Kind, Narrow, Operator, Takes};
+use super::{Kind, Narrow, Operator, Takes, Wide};
 use crate::emit::Site;
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -12,43 +12,46 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)`, `(K, W)` → `(K, (V, W))`: every pair of values of a key",
         keyed: true,
         arguments: &[Takes::StreamOrTable, Takes::Partitions],
-        kind: Kind::Wide {
-            inputs: 2,
-            by_reference: false,
+        forms: &[],
+        kind: Kind::Wide(Wide {
             with_table: Some(Narrow { by_reference: false, leaks: false, emit: join }),
-        },
+            ..Wide::TWO
+        }),
     },
     Operator {
         name: "left_outer_join",
         doc: "`(K, V)`, `(K, W)` → `(K, (V, Option<W>))`: like `join`, and the left values without a partner",
         keyed: true,
         arguments: &[Takes::StreamOrTable, Takes::Partitions],
-        kind: Kind::Wide {
-            inputs: 2,
-            by_reference: false,
+        forms: &[],
+        kind: Kind::Wide(Wide {
             with_table: Some(Narrow { by_reference: false, leaks: false, emit: left_outer_join }),
-        },
+            ..Wide::TWO
+        }),
     },
     Operator {
         name: "right_outer_join",
         doc: "`(K, V)`, `(K, W)` → `(K, (Option<V>, W))`: like `join`, and the right values without a partner",
         keyed: true,
         arguments: &[Takes::Stream, Takes::Partitions],
-        kind: Kind::Wide { inputs: 2, by_reference: false, with_table: None },
+        forms: &[],
+        kind: Kind::Wide(Wide::TWO),
     },
     Operator {
         name: "full_outer_join",
         doc: "`(K, V)`, `(K, W)` → `(K, (Option<V>, Option<W>))`: like `join`, and all values without a partner",
         keyed: true,
         arguments: &[Takes::Stream, Takes::Partitions],
-        kind: Kind::Wide { inputs: 2, by_reference: false, with_table: None },
+        forms: &[],
+        kind: Kind::Wide(Wide::TWO),
     },
     Operator {
         name: "cogroup",
         doc: "`(K, V)`, `(K, W)` → `(K, (Vec<V>, Vec<W>))`: all values of a key on both sides",
         keyed: true,
         arguments: &[Takes::Stream, Takes::Partitions],
-        kind: Kind::Wide { inputs: 2, by_reference: false, with_table: None },
+        forms: &[],
+        kind: Kind::Wide(Wide::TWO),
     },
 ];
 

@@ -12,6 +12,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)` → `(K, U)`: the function's result for every value",
         keyed: true,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: true, emit: map_values }),
     },
     Operator {
@@ -19,6 +20,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)` → `(K, U)`: the key with every item that the function yields for the value",
         keyed: true,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: true, emit: flat_map_values }),
     },
     Operator {
@@ -26,6 +28,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)` → `K`",
         keyed: true,
         arguments: &[],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: false, emit: keys }),
     },
     Operator {
@@ -33,6 +36,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)` → `V`",
         keyed: true,
         arguments: &[],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: false, emit: values }),
     },
     Operator {
@@ -40,6 +44,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`(K, V)` → `(V, K)`",
         keyed: true,
         arguments: &[],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: false, emit: swap }),
     },
 ];
@@ -61,7 +66,7 @@ fn flat_map_values(site: &Site<'_>) -> TokenStream {
     let (key, value, split) = site.pair();
     let Called { bind, value: items } = site.call(0, site.by_value(&value));
     let (enter, leave) = site.guard();
-    let key = site.fork(&key);
+    let key = site.fork_key(&key);
     quote_spanned! {site.span()=>
         #split #bind #enter
         for #value in #items { let #x = (#key, #value); #inner }

@@ -8,13 +8,16 @@ mod keyed;
 mod narrow;
 mod output;
 mod shuffle;
+pub(crate) mod state;
 mod suggest;
 mod transform;
+mod window;
 
 use proc_macro2::TokenStream;
 
 pub(crate) use self::suggest::suggest;
 use crate::emit::Site;
+use crate::model::Argument;
 
 /// One operator of the language.
 pub(crate) struct Operator {
@@ -26,7 +29,26 @@ pub(crate) struct Operator {
     pub(crate) keyed: bool,
     /// What stands between the parentheses.
     pub(crate) arguments: &'static [Takes],
+    /// Other ways to write them; the first that applies is taken.
+    pub(crate) forms: &'static [Form],
     pub(crate) kind: Kind,
+}
+
+/// Another way to write the arguments of an operator, with something else at run time.
+pub(crate) struct Form {
+    /// Whether arguments are written in this way.
+    pub(crate) applies: fn(&[Given<'_>]) -> bool,
+    pub(crate) arguments: &'static [Takes],
+    /// The sink's type, or the method of the handle.
+    pub(crate) runtime: &'static str,
+}
+
+/// An argument as it was written.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) argument: &'a Argument,
+    /// Whether it reads as a function: a closure, or a path that names one.
+    pub(crate) is_function: bool,
 }
 
 /// What becomes of an operator at run time.
@@ -37,13 +59,30 @@ pub(crate) enum Kind {
     Partition(fn(&Site<'_>) -> TokenStream),
     /// Nothing: the operators behind it are fused into each branch.
     Union,
-    /// A shuffle: a sink of the stages before it, the head of a stage behind it. With a static table in the place of
-    /// its second stream it is narrow. `by_reference`: it only looks at records, which need not be owned then.
-    Wide { inputs: usize, by_reference: bool, with_table: Option<Narrow> },
+    /// A shuffle: a sink of the stages before it, the head of a stage behind it.
+    Wide(Wide),
     /// A method of the stream's handle that yields another handle.
     Transform,
+    /// The states behind a wide operator that has [`Wide::states`].
+    Snapshots,
     /// A method of the stream's handle that ends the chain.
     Output,
+}
+
+/// What is particular about a shuffle.
+pub(crate) struct Wide {
+    pub(crate) inputs: usize,
+    /// Whether it only looks at records, which need not be owned then.
+    pub(crate) by_reference: bool,
+    /// What it is with a static table in the place of its second stream.
+    pub(crate) with_table: Option<Narrow>,
+    /// Whether its states can be asked for beside its records.
+    pub(crate) states: bool,
+}
+
+impl Wide {
+    const ONE: Wide = Wide { inputs: 1, by_reference: false, with_table: None, states: false };
+    const TWO: Wide = Wide { inputs: 2, ..Wide::ONE };
 }
 
 /// How a narrow operator stands in the loop.
@@ -71,16 +110,19 @@ pub(crate) enum Takes {
     Value,
     /// A value that may be left out; then this expression stands for it.
     OptionalValue(&'static str),
-    /// A length of time.
-    #[expect(dead_code, reason = "windows, which take durations, are not in the table yet")]
-    Duration,
+    /// The length of a window.
+    Length,
+    /// The slide of a window, which may be left out.
+    Slide,
     /// The number of partitions of the result, which may be left out.
     Partitions,
+    /// A function that says which records to keep, as the last argument; it may be left out.
+    Filter,
 }
 
 impl Takes {
     pub(crate) fn is_optional(self) -> bool {
-        matches!(self, Takes::OptionalValue(_) | Takes::Partitions)
+        matches!(self, Takes::OptionalValue(_) | Takes::Slide | Takes::Partitions | Takes::Filter)
     }
 
     /// The argument as a message names it.
@@ -93,23 +135,38 @@ impl Takes {
             Takes::StreamOrTable => "a stream or a static table".into(),
             Takes::Value => "a value".into(),
             Takes::OptionalValue(_) => "optionally a value".into(),
-            Takes::Duration => "a duration such as `30s`".into(),
+            Takes::Length => "a length such as `30s`".into(),
+            Takes::Slide => "optionally a slide such as `10s`".into(),
             Takes::Partitions => "optionally a number of partitions".into(),
+            Takes::Filter => "optionally a filter".into(),
         }
     }
 }
 
-impl Operator {
-    /// What the operator takes, as a message says it.
-    pub(crate) fn describe_arguments(&self) -> String {
-        let parts: Vec<String> = self.arguments.iter().map(|takes| takes.describe()).collect();
-        match parts.as_slice() {
-            [] => "no arguments".into(),
-            [one] => one.clone(),
-            [first @ .., last] => format!("{} and {last}", first.join(", ")),
-        }
+/// What an operator takes, as a message says it.
+pub(crate) fn describe_all(takes: &[Takes]) -> String {
+    let parts: Vec<String> = takes.iter().map(|takes| takes.describe()).collect();
+    match parts.as_slice() {
+        [] => "no arguments".into(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
 
+/// For each given argument, the place in `takes` that it fills.
+pub(crate) fn places(takes: &[Takes], given: &[Given<'_>]) -> Vec<usize> {
+    let required = takes.iter().filter(|takes| !takes.is_optional()).count();
+    let mut places: Vec<usize> = (0..given.len()).map(|at| at.min(takes.len().saturating_sub(1))).collect();
+    if let (Some(Takes::Filter), Some(last), Some(place)) = (takes.last(), given.last(), places.last_mut())
+        && last.is_function
+        && given.len() > required
+    {
+        *place = takes.len() - 1;
+    }
+    places
+}
+
+impl Operator {
     /// The type of the operator's sink: its name in camel case.
     pub(crate) fn sink(&self) -> String {
         self.name
@@ -124,9 +181,18 @@ impl Operator {
 
 /// All operators, family by family.
 pub(crate) fn all() -> impl Iterator<Item = &'static Operator> {
-    [narrow::OPERATORS, keyed::OPERATORS, shuffle::OPERATORS, join::OPERATORS, transform::OPERATORS, output::OPERATORS]
-        .into_iter()
-        .flatten()
+    [
+        narrow::OPERATORS,
+        keyed::OPERATORS,
+        shuffle::OPERATORS,
+        join::OPERATORS,
+        window::OPERATORS,
+        state::OPERATORS,
+        transform::OPERATORS,
+        output::OPERATORS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The operator of that name.
@@ -152,9 +218,12 @@ mod tests {
     #[test]
     fn optional_arguments_stand_last() {
         for operator in all() {
-            let first = operator.arguments.iter().position(|takes| takes.is_optional());
-            let required_after = first.is_some_and(|at| operator.arguments[at..].iter().any(|t| !t.is_optional()));
-            assert!(!required_after, "`{}`", operator.name);
+            let forms = operator.forms.iter().map(|form| form.arguments);
+            for arguments in forms.chain([operator.arguments]) {
+                let first = arguments.iter().position(|takes| takes.is_optional());
+                let required_after = first.is_some_and(|at| arguments[at..].iter().any(|t| !t.is_optional()));
+                assert!(!required_after, "`{}`", operator.name);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `U`: the function's result for every record",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: true, emit: map }),
     },
     Operator {
@@ -22,6 +23,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `U`: every item that the function yields for a record",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: true, emit: flat_map }),
     },
     Operator {
@@ -29,6 +31,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `T`: the records for which the function is true",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: true, leaks: false, emit: filter }),
     },
     Operator {
@@ -36,6 +39,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `U`: what the function returns in `Some`",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: true, emit: filter_map }),
     },
     Operator {
@@ -43,6 +47,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `T`: the same records, each shown to the function",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: true, leaks: false, emit: inspect }),
     },
     Operator {
@@ -50,6 +55,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `(K, T)`: every record behind the key that the function gives it",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Narrow(Narrow { by_reference: false, leaks: false, emit: key_by }),
     },
     Operator {
@@ -57,6 +63,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `U`: every item that the function yields for an iterator over a partition",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Partition(map_partitions),
     },
     Operator {
@@ -64,6 +71,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `Vec<T>`: one record per partition, with all of its records",
         keyed: false,
         arguments: &[],
+        forms: &[],
         kind: Kind::Partition(glom),
     },
     Operator {
@@ -71,6 +79,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T`, `T` … → `T`: the records of all streams",
         keyed: false,
         arguments: &[Takes::Streams],
+        forms: &[],
         kind: Kind::Union,
     },
 ];

@@ -8,6 +8,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: the first records of every batch on the standard output",
         keyed: false,
         arguments: &[Takes::OptionalValue("10")],
+        forms: &[],
         kind: Kind::Output,
     },
     Operator {
@@ -15,6 +16,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: a directory of text files per batch",
         keyed: false,
         arguments: &[Takes::Value, Takes::OptionalValue("\"\"")],
+        forms: &[],
         kind: Kind::Output,
     },
     Operator {
@@ -22,6 +24,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: a directory of encoded records per batch",
         keyed: false,
         arguments: &[Takes::Value, Takes::OptionalValue("\"\"")],
+        forms: &[],
         kind: Kind::Output,
     },
     Operator {
@@ -29,6 +32,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: the function is called with every batch",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Output,
     },
     Operator {
@@ -36,6 +40,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: the function is called with every partition",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Output,
     },
     Operator {
@@ -43,6 +48,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: the function is called with every record",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Output,
     },
     Operator {
@@ -50,6 +56,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → output: every batch goes to a sink",
         keyed: false,
         arguments: &[Takes::Value],
+        forms: &[],
         kind: Kind::Output,
     },
 ];

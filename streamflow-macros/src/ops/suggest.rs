@@ -33,6 +33,16 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("save_as_object_file", "save_as_object_files"),
     ("coalesce", "repartition"),
     ("collect_partitions", "glom"),
+    ("windowed", "window"),
+    ("sliding", "window"),
+    ("sliding_window", "window"),
+    ("tumbling_window", "window"),
+    ("count_by_key_and_window", "count_by_value_and_window"),
+    ("update_state", "update_state_by_key"),
+    ("track_state_by_key", "map_with_state"),
+    ("map_state", "map_with_state"),
+    ("scan", "map_with_state"),
+    ("snapshots", "state_snapshots"),
 ];
 
 /// The operator that `name` most likely means, and whether it is only spelled in Spark's camel case.
@@ -92,6 +102,8 @@ mod tests {
         assert_eq!(suggest("flatMap"), Some(("flat_map", true)));
         assert_eq!(suggest("foreachRDD"), Some(("foreach_batch", false)));
         assert_eq!(suggest("saveAsTextFiles"), Some(("save_as_text_files", true)));
+        assert_eq!(suggest("reduceByKeyAndWindow"), Some(("reduce_by_key_and_window", true)));
+        assert_eq!(suggest("stateSnapshots"), Some(("state_snapshots", true)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T` → `U`: the function's result for every batch as a whole",
         keyed: false,
         arguments: &[Takes::Function(1)],
+        forms: &[],
         kind: Kind::Transform,
     },
     Operator {
@@ -15,6 +16,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         doc: "`T`, `U` → `V`: the function's result for the batches of both streams",
         keyed: false,
         arguments: &[Takes::Stream, Takes::Function(2)],
+        forms: &[],
         kind: Kind::Transform,
     },
 ];

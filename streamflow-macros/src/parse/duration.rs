@@ -105,12 +105,44 @@ impl VisitMut for Replace<'_> {
     }
 }
 
-/// Whether `expr` is a duration literal of zero, after [`replace_literals`].
-pub(crate) fn is_zero(expr: &Expr) -> bool {
-    let Expr::Call(call) = expr else { return false };
-    let zero = |arg: &Expr| matches!(arg, Expr::Lit(l) if matches!(&l.lit, Lit::Int(n) if n.base10_digits() == "0"));
-    let constructor: Expr = syn::parse_quote!(::core::time::Duration::new);
-    *call.func == constructor && call.args.iter().all(zero)
+/// The nanoseconds of a duration that is written out, after [`replace_literals`].
+///
+/// `Duration::from_secs(30)` and its like count as written out.
+pub(crate) fn nanos_of(expr: &Expr) -> Option<u128> {
+    let Expr::Call(call) = expr else { return None };
+    let Expr::Path(path) = &*call.func else { return None };
+    let mut segments = path.path.segments.iter().rev();
+    let (constructor, ty) = (segments.next()?, segments.next()?);
+    if ty.ident != "Duration" {
+        return None;
+    }
+    let numbers: Option<Vec<u128>> = call.args.iter().map(number).collect();
+    match (constructor.ident.to_string().as_str(), numbers?.as_slice()) {
+        ("new", [seconds, nanos]) => Some(seconds * 1_000_000_000 + nanos),
+        ("from_hours", [count]) => Some(count * 60 * 60 * 1_000_000_000),
+        ("from_mins", [count]) => Some(count * 60 * 1_000_000_000),
+        ("from_secs", [count]) => Some(count * 1_000_000_000),
+        ("from_millis", [count]) => Some(count * 1_000_000),
+        ("from_micros", [count]) => Some(count * 1_000),
+        ("from_nanos", [count]) => Some(*count),
+        _ => None,
+    }
+}
+
+fn number(expr: &Expr) -> Option<u128> {
+    match expr {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(number) => number.base10_parse::<u64>().ok().map(u128::from),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A duration as a literal, in the largest unit in which it is a whole number.
+pub(crate) fn literal(nanos: u128) -> String {
+    let fitting = UNITS.iter().rev().find(|(_, unit)| nanos.is_multiple_of(*unit));
+    fitting.map_or_else(|| format!("{nanos}ns"), |(name, unit)| format!("{}{name}", nanos / unit))
 }
 
 #[cfg(test)]
@@ -144,10 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_seen_after_replacement() {
-        let zero: Expr = syn::parse_quote!(::core::time::Duration::new(0u64, 0u32));
-        assert!(is_zero(&zero));
-        let some: Expr = syn::parse_quote!(::core::time::Duration::new(1u64, 0u32));
-        assert!(!is_zero(&some));
+    fn what_is_written_out_is_read_again() {
+        let read = |expr: Expr| nanos_of(&expr).map(literal);
+        assert_eq!(read(syn::parse_quote!(::core::time::Duration::new(90u64, 0u32))).as_deref(), Some("90s"));
+        assert_eq!(read(syn::parse_quote!(Duration::from_millis(120_000))).as_deref(), Some("2min"));
+        assert_eq!(read(syn::parse_quote!(std::time::Duration::from_millis(1500))).as_deref(), Some("1500ms"));
+        assert_eq!(read(syn::parse_quote!(Duration::from_secs(n))), None);
+        assert_eq!(read(syn::parse_quote!(window())), None);
     }
 }

@@ -7,6 +7,7 @@ mod body;
 mod chain;
 pub(crate) mod duration;
 mod options;
+mod plain;
 mod signature;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use std::collections::HashSet;
 use syn::{Expr, ExprClosure, ExprPath, Ident, ItemFn, Stmt, Type};
 
 pub(crate) use self::options::Options;
+pub(crate) use self::plain::PlainNames;
 use crate::diagnostics::Diagnostics;
 
 /// A function of streams, as written.

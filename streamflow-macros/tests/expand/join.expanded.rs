@@ -91,10 +91,9 @@ fn join(
             let __table2 = ::streamflow::__private::capture(&__table2);
             move |__part, __out| {
                 for __x in __part.views() {
-                    let (__k, __v) = ::streamflow::__private::pair::<
-                        ::streamflow::__private::op::left_outer_join,
-                        _,
-                    >(__x);
+                    let (__k, __v) = ::streamflow::__private::pair_of::left_outer_join(
+                        __x,
+                    );
                     let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
                     let __rows = __table2
                         .rows(
@@ -105,19 +104,15 @@ fn join(
                         __k,
                         __v,
                     ) {
-                        let (__k, __v) = ::streamflow::__private::pair::<
-                            ::streamflow::__private::op::map_values,
-                            _,
-                        >(__x);
+                        let (__k, __v) = ::streamflow::__private::pair_of::map_values(
+                            __x,
+                        );
                         let (page, name) = __v;
                         let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
                         let __v = { format!("{page} {name:?}") };
                         ::core::mem::forget(__at1);
                         let __x = (__k, __v);
-                        let (__k, __v) = ::streamflow::__private::pair::<
-                            ::streamflow::__private::op::join,
-                            _,
-                        >(__x);
+                        let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
                         let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
                         __out
                             .0
@@ -166,10 +161,7 @@ fn join(
                     };
                     ::core::mem::forget(__at2);
                     let __x = (__k, __x);
-                    let (__k, __v) = ::streamflow::__private::pair::<
-                        ::streamflow::__private::op::join,
-                        _,
-                    >(__x);
+                    let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
                     let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
                     __out
                         .0

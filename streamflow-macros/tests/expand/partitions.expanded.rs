@@ -79,10 +79,7 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
                 let mut __buffer1 = ::std::vec::Vec::new();
                 for __x in __part.views() {
                     {
-                        let __x = ::streamflow::__private::fork::<
-                            ::streamflow::__private::op::map,
-                            _,
-                        >(&__x);
+                        let __x = ::streamflow::__private::fork_to::map(&__x);
                         let x = __x;
                         let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
                         let __x = { x + 1 };

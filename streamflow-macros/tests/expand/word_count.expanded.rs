@@ -102,10 +102,9 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
                             );
                             let __x = { (word, 1) };
                             ::core::mem::forget(__at2);
-                            let (__k, __v) = ::streamflow::__private::pair::<
-                                ::streamflow::__private::op::reduce_by_key,
-                                _,
-                            >(__x);
+                            let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
+                                __x,
+                            );
                             let __at3 = ::streamflow::__private::At(
                                 &__OPERATORS[3usize],
                             );

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::StreamingContext;
 use crate::error::{Error, Result};
+use crate::fs::{RealFs, SharedFs, SimulatedFs};
 use crate::scheduler::jobs::BatchHook;
 use crate::time::{Clock, SystemClock, whole_millis};
 
@@ -41,6 +42,7 @@ pub struct StreamingContextBuilder {
     hooks: Vec<Arc<dyn BatchHook>>,
     #[cfg(feature = "ui")]
     ui: Option<String>,
+    files: SharedFs,
 }
 
 /// The settings, checked.
@@ -56,6 +58,7 @@ pub(super) struct Config {
     pub(super) hooks: Vec<Arc<dyn BatchHook>>,
     #[cfg(feature = "ui")]
     pub(super) ui: Option<crate::ui::Address>,
+    pub(super) files: SharedFs,
 }
 
 /// When Ctrl-C and SIGTERM mean a graceful stop.
@@ -80,6 +83,7 @@ impl StreamingContextBuilder {
             hooks: Vec::new(),
             #[cfg(feature = "ui")]
             ui: None,
+            files: Arc::new(RealFs),
         }
     }
 
@@ -174,6 +178,25 @@ impl StreamingContextBuilder {
         self
     }
 
+    /// Keeps what the program saves (files of outputs, log and checkpoints) in a simulated file system instead of the
+    /// machine's, for tests of failures.
+    ///
+    /// # Examples
+    /// ```
+    /// use streamflow::StreamingContext;
+    /// use streamflow::testing::SimulatedFs;
+    ///
+    /// let files = SimulatedFs::new(42);
+    /// let ctx = StreamingContext::builder("test").simulated_files(&files).build()?;
+    /// assert_eq!(files.operations(), 0, "nothing is written before the start");
+    /// # drop(ctx);
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    pub fn simulated_files(mut self, files: &SimulatedFs) -> Self {
+        self.files = Arc::new(files.clone());
+        self
+    }
+
     /// The context. Nothing runs before its [`start`](StreamingContext::start).
     ///
     /// # Errors
@@ -207,6 +230,7 @@ impl StreamingContextBuilder {
             hooks: self.hooks,
             #[cfg(feature = "ui")]
             ui: self.ui.as_deref().map(crate::ui::Address::parse).transpose()?,
+            files: self.files,
         }))
     }
 }

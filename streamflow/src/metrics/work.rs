@@ -132,18 +132,18 @@ pub(crate) struct Border {
     /// Records of its largest partition.
     pub(crate) largest: u64,
     /// What its state or window holds.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<Holding>,
 }
 
 /// What a window or a state holds from batch to batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kept {
+pub(crate) struct Holding {
     pub(crate) keys: u64,
     pub(crate) bytes: u64,
     pub(crate) panes: u64,
 }
 
-impl Kept {
+impl Holding {
     /// Two partitions together; a pane spans all partitions.
     pub(crate) fn and(self, other: Self) -> Self {
         Self { keys: self.keys + other.keys, bytes: self.bytes + other.bytes, panes: self.panes.max(other.panes) }
@@ -223,7 +223,7 @@ impl Ledger {
     }
 
     /// Notes what a window or state holds now.
-    pub(crate) fn keep(&self, node: NodeId, kept: Kept) {
+    pub(crate) fn keep(&self, node: NodeId, kept: Holding) {
         self.borders.borrow_mut()[node.0].kept = Some(kept);
     }
 

@@ -10,7 +10,9 @@
 //! | [`text`] | [`TextBlock`] and [`BytesBlock`]: many short strings in one allocation |
 //! | [`rows`] | sized records of one partition, moved out or cloned chunk by chunk |
 //! | [`own`] | how a borrowed record becomes an owned one when it crosses a stage |
+//! | [`kept`] | a key as the tables of a shuffle keep it |
 
+pub(crate) mod kept;
 pub(crate) mod own;
 pub(crate) mod rows;
 pub(crate) mod text;
@@ -108,7 +110,7 @@ impl<T: Send + Sync + 'static> Record for T {
     }
 
     fn views(held: &mut Rows<T>) -> impl Iterator<Item = T> {
-        held
+        held.drain()
     }
 
     fn peek(block: &Vec<T>, index: usize) -> &T {

@@ -11,6 +11,7 @@
 //!
 //! **Invariant**: a view and its owned form hash alike and compare alike; the shuffle depends on it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -32,6 +33,17 @@ pub trait OwnKey: Own<Owned: Hash + Eq> {
     fn hash_view<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this view.
     fn same(&self, owned: &Self::Owned) -> bool;
+    /// The text that becomes a `String`; must be given by views whose owned form is one.
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// A `String` behind a type parameter.
+#[inline]
+fn text_of<T: 'static>(value: &T) -> Option<&str> {
+    (value as &dyn Any).downcast_ref::<String>().map(String::as_str)
 }
 
 /// Marks the types that may hold references, the only ones that take the owning path at the top level.
@@ -55,6 +67,8 @@ macro_rules! key_is_self {
             fn hash_view<H: Hasher>(&self, state: &mut H) { self.hash(state); }
             #[inline]
             fn same(&self, owned: &Self) -> bool { self == owned }
+            #[inline]
+            fn text(&self) -> Option<&str> { text_of(self) }
         }
     )*};
 }
@@ -120,6 +134,10 @@ impl OwnKey for &str {
     fn same(&self, owned: &String) -> bool {
         *self == owned.as_str()
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Own for &[T] {
@@ -159,6 +177,10 @@ impl<T: Clone + Hash + Eq + Send + Sync + 'static> OwnKey for &T {
     fn same(&self, owned: &T) -> bool {
         *self == owned
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(*self)
+    }
 }
 
 impl Own for Cow<'_, str> {
@@ -177,6 +199,10 @@ impl OwnKey for Cow<'_, str> {
     #[inline]
     fn same(&self, owned: &String) -> bool {
         self.as_ref() == owned.as_str()
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        Some(self)
     }
 }
 
@@ -391,6 +417,8 @@ pub trait FindKey {
     fn hash_key<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this key.
     fn same_key(&self, owned: &Self::Owned) -> bool;
+    /// The text of the key, if its owned form is a `String`.
+    fn text(&self) -> Option<&str>;
 }
 
 /// A key looked up by its view.
@@ -409,9 +437,13 @@ impl<T: OwnKey> FindKey for FindView<'_, T> {
     fn same_key(&self, owned: &T::Owned) -> bool {
         self.0.same(owned)
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        self.0.text()
+    }
 }
 
-impl<T: Hash + Eq> FindKey for FindId<'_, T> {
+impl<T: Hash + Eq + 'static> FindKey for FindId<'_, T> {
     type Owned = T;
     #[inline]
     fn hash_key<H: Hasher>(&self, state: &mut H) {
@@ -420,6 +452,10 @@ impl<T: Hash + Eq> FindKey for FindId<'_, T> {
     #[inline]
     fn same_key(&self, owned: &T) -> bool {
         self.0 == owned
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(self.0)
     }
 }
 
@@ -459,6 +495,10 @@ impl<T: Hash + Eq + Send + Sync + 'static> OwnKey for Whole<T> {
     fn same(&self, owned: &T) -> bool {
         self.0 == *owned
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(&self.0)
+    }
 }
 
 /// A record on its way out of a stage, not owned yet.
@@ -480,6 +520,8 @@ pub trait LiftedKey: Lifted {
     fn hash_key<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this key.
     fn same_key(&self, owned: &Self::Owned) -> bool;
+    /// The text of the key, if its owned form is a `String`.
+    fn text(&self) -> Option<&str>;
 }
 
 /// A view, or a record that may hold references.
@@ -502,6 +544,10 @@ impl<T: OwnKey> LiftedKey for Viewed<T> {
     fn same_key(&self, owned: &T::Owned) -> bool {
         self.0.same(owned)
     }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        self.0.text()
+    }
 }
 
 /// A record that is its own owned form.
@@ -515,7 +561,7 @@ impl<T> Lifted for Id<T> {
     }
 }
 
-impl<T: Hash + Eq> LiftedKey for Id<T> {
+impl<T: Hash + Eq + 'static> LiftedKey for Id<T> {
     #[inline]
     fn hash_key<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
@@ -523,6 +569,10 @@ impl<T: Hash + Eq> LiftedKey for Id<T> {
     #[inline]
     fn same_key(&self, owned: &T) -> bool {
         self.0 == *owned
+    }
+    #[inline]
+    fn text(&self) -> Option<&str> {
+        text_of(&self.0)
     }
 }
 
@@ -538,6 +588,8 @@ macro_rules! lifted_tuples {
             fn hash_key<State: Hasher>(&self, state: &mut State) { $(self.$index.hash_key(state);)+ }
             #[inline]
             fn same_key(&self, owned: &Self::Owned) -> bool { $(self.$index.same_key(&owned.$index))&&+ }
+            #[inline]
+            fn text(&self) -> Option<&str> { None }
         }
     )*};
 }

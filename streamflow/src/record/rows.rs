@@ -4,6 +4,7 @@
 //! cloned a chunk at a time, so that the copy stays in the nearest cache and a `Copy` record costs next to nothing.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 /// Records cloned at once from a shared block.
@@ -37,15 +38,23 @@ impl<T> Rows<T> {
         }
     }
 
-    #[cold]
-    fn refill(&mut self) -> Option<T> {
-        let shared = self.shared.as_mut()?;
-        let rest = &shared.block[shared.next..];
-        let chunk = &rest[..rest.len().min(CHUNK)];
-        shared.next += chunk.len();
-        self.ready = (shared.clone)(chunk).into_iter();
-        self.ready.next()
+    /// The records that are left, for a loop over all of them.
+    ///
+    /// The chunk at hand is moved out of `self`, so that the loop can keep its place in registers.
+    #[inline]
+    pub(crate) fn drain(&mut self) -> Drain<'_, T> {
+        Drain { ready: mem::take(&mut self.ready), shared: &mut self.shared }
     }
+}
+
+/// Clones the next chunk of a shared block; nothing when all of it was read.
+#[cold]
+fn refill<T>(shared: &mut Option<Shared<T>>) -> Option<std::vec::IntoIter<T>> {
+    let shared = shared.as_mut()?;
+    let rest = &shared.block[shared.next..];
+    let chunk = &rest[..rest.len().min(CHUNK)];
+    shared.next += chunk.len();
+    (!chunk.is_empty()).then(|| (shared.clone)(chunk).into_iter())
 }
 
 impl<T> Iterator for Rows<T> {
@@ -54,7 +63,10 @@ impl<T> Iterator for Rows<T> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         match self.ready.next() {
-            None => self.refill(),
+            None => {
+                self.ready = refill(&mut self.shared)?;
+                self.ready.next()
+            }
             record => record,
         }
     }
@@ -63,6 +75,27 @@ impl<T> Iterator for Rows<T> {
         let waiting = self.shared.as_ref().map_or(0, |shared| shared.block.len() - shared.next);
         let records = self.ready.len() + waiting;
         (records, Some(records))
+    }
+}
+
+/// The loop of a stage over the records of a partition.
+pub(crate) struct Drain<'r, T> {
+    ready: std::vec::IntoIter<T>,
+    shared: &'r mut Option<Shared<T>>,
+}
+
+impl<T> Iterator for Drain<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match self.ready.next() {
+            None => {
+                self.ready = refill(self.shared)?;
+                self.ready.next()
+            }
+            record => record,
+        }
     }
 }
 

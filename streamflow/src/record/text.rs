@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use memchr::memchr_iter;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
@@ -95,7 +97,12 @@ impl TextBlock {
     /// The records, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.spans.iter().map(|span| &self.text[span.range()])
+        self.spans.iter().map(|span| {
+            debug_assert!(self.text.get(span.range()).is_some());
+            // SAFETY: every span was made where its record was found in, or added to, `text`, of which nothing is ever
+            // removed; so it lies within the text and ends at boundaries of characters.
+            unsafe { self.text.get_unchecked(span.range()) }
+        })
     }
 
     /// Record number `index`.
@@ -260,6 +267,60 @@ impl<S: AsRef<[u8]>> FromIterator<S> for BytesBlock {
             block.push(record.as_ref()).expect("a block holds at most 4 GiB");
         }
         block
+    }
+}
+
+impl Serialize for TextBlock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+/// Reads what was written record by record: positions from outside are not believed.
+impl<'de> Deserialize<'de> for TextBlock {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Records;
+        impl<'de> Visitor<'de> for Records {
+            type Value = TextBlock;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the records of a block")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<TextBlock, A::Error> {
+                let mut block = TextBlock::default();
+                while let Some(record) = records.next_element::<&str>()? {
+                    block.push(record).map_err(serde::de::Error::custom)?;
+                }
+                Ok(block)
+            }
+        }
+        deserializer.deserialize_seq(Records)
+    }
+}
+
+impl Serialize for BytesBlock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+/// Reads what was written record by record: positions from outside are not believed.
+impl<'de> Deserialize<'de> for BytesBlock {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Records;
+        impl<'de> Visitor<'de> for Records {
+            type Value = BytesBlock;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the records of a block")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<BytesBlock, A::Error> {
+                let mut block = BytesBlock::default();
+                while let Some(record) = records.next_element::<Vec<u8>>()? {
+                    block.push(&record).map_err(serde::de::Error::custom)?;
+                }
+                Ok(block)
+            }
+        }
+        deserializer.deserialize_seq(Records)
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`generator`] | the thread that makes a batch when it is due |
 //! | [`jobs`] | the thread that runs batches, one after the other |
 //! | [`listener`] | listeners and the thread that tells them |
+//! | [`stats`] | a listener that adds up batches and records |
 //! | [`status`] | progress, and waiting for it |
 //! | [`signals`] | Ctrl-C and SIGTERM |
 
@@ -13,6 +14,7 @@ pub(crate) mod jobs;
 pub(crate) mod listener;
 #[cfg(unix)]
 pub(crate) mod signals;
+pub(crate) mod stats;
 pub(crate) mod status;
 
 use std::sync::Arc;

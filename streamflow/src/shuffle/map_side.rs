@@ -1,7 +1,9 @@
 //! The map side of a shuffle: writers, which sort records into buckets.
 
+use super::chunks::Chunks;
 use super::table::{Row, Table};
 use super::{KeyHasher, partition_of};
+use crate::record::kept::Kept;
 use crate::record::own::{Lifted, LiftedKey};
 
 /// How the values of a key become one accumulator.
@@ -22,48 +24,79 @@ pub trait Aggregator: Send + Sync + 'static {
     fn merge(&self, left: Self::Acc, right: Self::Acc) -> Self::Acc;
 }
 
-/// What one task wrote for one target partition: combined rows, and rows that were let through.
-pub(crate) struct Bucket<K, A> {
-    pub(crate) table: Table<K, A>,
-    pub(crate) rows: Vec<Row<K, A>>,
+/// What one task wrote for one target partition.
+pub(crate) enum Bucket<K: 'static, A> {
+    /// One row for each key.
+    Combined(Table<K, A>),
+    /// Rows in the order in which they came, cut into [`pieces`] by their hash.
+    Through(Vec<Chunks<Row<K, A>>>),
 }
 
 impl<K, A> Bucket<K, A> {
     pub(crate) fn len(&self) -> usize {
-        self.table.len() + self.rows.len()
+        match self {
+            Self::Combined(table) => table.len(),
+            Self::Through(pieces) => pieces.iter().map(Chunks::len).sum(),
+        }
     }
+
+    /// The rows in pieces; `partitions` is the number of partitions of the shuffle.
+    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Row<K, A>>> {
+        match self {
+            Self::Through(pieces) => pieces,
+            Self::Combined(table) => {
+                let count = pieces(partitions);
+                let mut cut: Vec<_> = std::iter::repeat_with(Chunks::new).take(count).collect();
+                for row in table.into_rows() {
+                    cut[partition_of(row.hash, partitions * count) % count].push(row);
+                }
+                cut
+            }
+        }
+    }
+}
+
+/// Into how many pieces a partition is cut when its rows are not combined: so many that the table of a piece stays in the
+/// nearest caches, and so few that a task can write to all pieces of all partitions at once.
+pub(crate) fn pieces(partitions: usize) -> usize {
+    (128 / partitions).clamp(1, 64)
 }
 
 /// Records after which a writer looks whether combining pays.
 const TRIAL: usize = 1 << 15;
 
 /// Combines the values of a key as they come.
-pub struct CombineWriter<K, G: Aggregator> {
+pub struct CombineWriter<K: 'static, G: Aggregator> {
     aggregator: std::sync::Arc<G>,
     hasher: KeyHasher,
-    buckets: Vec<Bucket<K, G::Acc>>,
-    mode: Mode,
+    partitions: usize,
+    mode: Mode<K, G::Acc>,
 }
 
 /// Whether a writer combines.
-enum Mode {
-    /// It does, and looks at the result after so many more records.
-    Trial { left: usize },
-    /// It does; this was found to pay.
-    Combine,
-    /// It lets records through: the keys are nearly all distinct.
-    Through,
+enum Mode<K: 'static, A> {
+    /// It does, in a table for each partition, and looks at the result after so many more records, if it does not know
+    /// yet whether that pays.
+    Combine { tables: Vec<Table<K, A>>, trial: usize },
+    /// It lets records through, to the pieces of all partitions: the keys are nearly all distinct.
+    Through { pieces: Vec<Chunks<Row<K, A>>> },
 }
 
 impl<K, G: Aggregator> CombineWriter<K, G> {
-    pub(crate) fn new(aggregator: std::sync::Arc<G>, hasher: KeyHasher, partitions: usize, combine: bool) -> Self {
-        let bucket = || Bucket { table: Table::new(), rows: Vec::new() };
-        let mode = if combine { Mode::Trial { left: TRIAL } } else { Mode::Through };
-        Self { aggregator, hasher, buckets: std::iter::repeat_with(bucket).take(partitions).collect(), mode }
+    pub(crate) fn new(aggregator: std::sync::Arc<G>, hasher: KeyHasher, partitions: usize) -> Self {
+        let tables = std::iter::repeat_with(Table::new).take(partitions).collect();
+        Self { aggregator, hasher, partitions, mode: Mode::Combine { tables, trial: TRIAL } }
     }
 
     pub(crate) fn into_buckets(self) -> Vec<Bucket<K, G::Acc>> {
-        self.buckets
+        match self.mode {
+            Mode::Combine { tables, .. } => tables.into_iter().map(Bucket::Combined).collect(),
+            Mode::Through { pieces: all } => {
+                let mut all = all.into_iter();
+                let count = pieces(self.partitions);
+                (0..self.partitions).map(|_| Bucket::Through(all.by_ref().take(count).collect())).collect()
+            }
+        }
     }
 
     /// Adds a value to a key.
@@ -74,24 +107,25 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
         V: Lifted<Owned = G::Value>,
     {
         let hash = self.hasher.hash(&key);
-        let partition = partition_of(hash, self.buckets.len());
-        let bucket = &mut self.buckets[partition];
         let aggregator = &*self.aggregator;
-        if let Mode::Through = self.mode {
-            bucket.rows.push(Row { hash, key: key.own(), acc: aggregator.create(value.own()) });
-            return;
-        }
-        bucket.table.upsert(
-            hash,
-            key,
-            value.own(),
-            |value| aggregator.create(value),
-            |acc, value| aggregator.add(acc, value),
-        );
-        if let Mode::Trial { left } = &mut self.mode {
-            *left -= 1;
-            if *left == 0 {
-                self.judge();
+        match &mut self.mode {
+            Mode::Combine { tables, trial } => {
+                let partition = partition_of(hash, tables.len());
+                tables[partition].upsert(
+                    hash,
+                    key,
+                    value.own(),
+                    |value| aggregator.create(value),
+                    |acc, value| aggregator.add(acc, value),
+                );
+                *trial = trial.wrapping_sub(1);
+                if *trial == 0 {
+                    self.judge();
+                }
+            }
+            Mode::Through { pieces } => {
+                let piece = partition_of(hash, pieces.len());
+                pieces[piece].push(Row { hash, key: Kept::lifted(key), acc: aggregator.create(value.own()) });
             }
         }
     }
@@ -99,13 +133,18 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
     /// Combining pays unless seven of eight keys were new.
     #[cold]
     fn judge(&mut self) {
-        let keys: usize = self.buckets.iter().map(|bucket| bucket.table.len()).sum();
-        self.mode = if keys > TRIAL / 8 * 7 { Mode::Through } else { Mode::Combine };
+        let Mode::Combine { tables, .. } = &mut self.mode else { return };
+        let keys: usize = tables.iter().map(Table::len).sum();
+        if keys > TRIAL / 8 * 7 {
+            let combined = std::mem::take(tables).into_iter().map(Bucket::Combined);
+            let pieces = combined.flat_map(|bucket| bucket.into_pieces(self.partitions)).collect();
+            self.mode = Mode::Through { pieces };
+        }
     }
 }
 
 /// Sorts keyed records into buckets without combining them.
-pub struct ScatterWriter<K, V> {
+pub struct ScatterWriter<K: 'static, V> {
     hasher: KeyHasher,
     buckets: Vec<Vec<Row<K, V>>>,
 }
@@ -128,6 +167,6 @@ impl<K, V> ScatterWriter<K, V> {
     {
         let hash = self.hasher.hash(&key);
         let partition = partition_of(hash, self.buckets.len());
-        self.buckets[partition].push(Row { hash, key: key.own(), acc: value.own() });
+        self.buckets[partition].push(Row { hash, key: Kept::lifted(key), acc: value.own() });
     }
 }

@@ -12,8 +12,10 @@
 //! |---|---|
 //! | [`map_side`] | writers and buckets |
 //! | [`reduce_side`] | merging buckets to records |
+//! | [`chunks`] | a list that grows without moving what it holds |
 //! | [`table`] | a hash table of keys, kept hashes and accumulators |
 
+pub(crate) mod chunks;
 pub(crate) mod map_side;
 pub(crate) mod reduce_side;
 pub(crate) mod table;

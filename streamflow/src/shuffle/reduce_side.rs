@@ -3,7 +3,8 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::map_side::{Aggregator, Bucket};
+use super::chunks::Chunks;
+use super::map_side::{Aggregator, Bucket, pieces};
 use super::table::{Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
@@ -25,6 +26,8 @@ pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B
 pub(crate) struct MergeCombined<K, G, F> {
     pub(crate) aggregator: Arc<G>,
     pub(crate) operator: &'static Operator,
+    /// Partitions of the shuffle.
+    pub(crate) partitions: usize,
     /// Makes a record of a key and its accumulator.
     pub(crate) record: F,
     pub(crate) key: std::marker::PhantomData<fn() -> K>,
@@ -37,7 +40,8 @@ where
     F: Fn(K, G::Acc) -> R + Send + Sync + 'static,
     R: Send + Sync + 'static,
 {
-    pub(crate) fn merged(self, written: Vec<Vec<Bucket<K, G::Acc>>>, partitions: usize) -> Merged<Self> {
+    pub(crate) fn merged(self, written: Vec<Vec<Bucket<K, G::Acc>>>) -> Merged<Self> {
+        let partitions = self.partitions;
         let weight = written.iter().flatten().map(Bucket::len).sum();
         Merged::new(Arc::new(self), transpose(written, partitions), weight)
     }
@@ -55,9 +59,42 @@ where
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<R> {
         let at = At(self.operator);
-        let table = merge_buckets(&*self.aggregator, buckets);
-        let records = table.into_rows().map(|row| (self.record)(row.key, row.acc)).collect();
+        let records = if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
+            let table = merge_buckets(&*self.aggregator, buckets);
+            table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect()
+        } else {
+            self.merge_pieces(buckets)
+        };
         std::mem::forget(at);
+        records
+    }
+}
+
+impl<K, G, F, R> MergeCombined<K, G, F>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    G: Aggregator,
+    F: Fn(K, G::Acc) -> R,
+{
+    /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
+    /// all, of a task with few records, is cut like the others.
+    fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>) -> Vec<R> {
+        let mut buckets: Vec<_> =
+            buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
+        let count = pieces(self.partitions);
+        let (mut table, mut records) = (Table::new(), Vec::new());
+        for piece in 0..count {
+            for bucket in &mut buckets {
+                let rows = bucket.next().expect("all buckets have as many pieces");
+                let chunks = rows.into_chunks();
+                chunks.for_each(|chunk| merge_rows(&*self.aggregator, chunk.into_iter(), &mut table));
+            }
+            if piece == 0 {
+                // Hashes spread evenly, so the other pieces have about as many keys.
+                records.reserve(table.len() * (count + count / 16));
+            }
+            records.extend(table.drain().map(|row| (self.record)(row.key.into_key(), row.acc)));
+        }
         records
     }
 }
@@ -68,31 +105,38 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
     buckets: Vec<Bucket<K, G::Acc>>,
 ) -> Table<K, G::Acc> {
     let mut all = Table::new();
-    for (index, Bucket { table, rows }) in buckets.into_iter().enumerate() {
-        if index == 0 {
-            all = table;
-        } else {
-            all.reserve(table.len().saturating_sub(all.len()));
-            for row in table.into_rows() {
-                all.merge(row, |left, right| aggregator.merge(left, right));
+    for bucket in buckets {
+        match bucket {
+            Bucket::Combined(table) if all.len() == 0 => all = table,
+            Bucket::Combined(table) => {
+                all.reserve(table.len().saturating_sub(all.len()));
+                merge_rows(aggregator, table.into_rows(), &mut all);
             }
-        }
-        all.reserve(rows.len() / 2);
-        for row in rows {
-            all.merge(row, |left, right| aggregator.merge(left, right));
+            Bucket::Through(pieces) => {
+                let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
+                chunks.for_each(|chunk| merge_rows(aggregator, chunk.into_iter(), &mut all));
+            }
         }
     }
     all
+}
+
+fn merge_rows<K: Eq, G: Aggregator>(
+    aggregator: &G,
+    rows: impl Iterator<Item = Row<K, G::Acc>>,
+    into: &mut Table<K, G::Acc>,
+) {
+    for row in rows {
+        into.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
+    }
 }
 
 /// Groups the values of each key, in the order of the tasks and of the records in them.
 pub(crate) fn group<K: Hash + Eq, V>(buckets: Vec<Vec<Row<K, V>>>) -> Table<K, Vec<V>> {
     let mut groups = Table::new();
     for row in buckets.into_iter().flatten() {
-        groups.upsert(
-            row.hash,
-            crate::record::own::Id(row.key),
-            row.acc,
+        groups.merge(
+            row,
             |value| vec![value],
             |mut values: Vec<V>, value| {
                 values.push(value);

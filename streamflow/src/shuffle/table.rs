@@ -4,19 +4,20 @@ use std::mem::needs_drop;
 use std::ptr;
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use hashbrown::hash_table::{Entry, OccupiedEntry};
 
-use crate::record::own::{FindKey, Id, LiftedKey};
+use crate::record::kept::Kept;
+use crate::record::own::{FindKey, LiftedKey};
 
 /// A key with its hash and what was accumulated for it.
-pub(crate) struct Row<K, A> {
+pub(crate) struct Row<K: 'static, A> {
     pub(crate) hash: u64,
-    pub(crate) key: K,
+    pub(crate) key: Kept<K>,
     pub(crate) acc: A,
 }
 
 /// Keys and their accumulators.
-pub(crate) struct Table<K, A>(HashTable<Row<K, A>>);
+pub(crate) struct Table<K: 'static, A>(HashTable<Row<K, A>>);
 
 impl<K, A> Table<K, A> {
     pub(crate) const fn new() -> Self {
@@ -46,46 +47,46 @@ impl<K, A> Table<K, A> {
     ) where
         Q: LiftedKey<Owned = K>,
     {
-        match self.0.entry(hash, |row| row.hash == hash && key.same_key(&row.key), |row| row.hash) {
+        match self.0.entry(hash, |row| row.hash == hash && row.key.is(&key), |row| row.hash) {
             Entry::Vacant(entry) => {
-                entry.insert(Row { hash, key: key.own(), acc: create(value) });
+                entry.insert(Row { hash, key: Kept::lifted(key), acc: create(value) });
             }
-            Entry::Occupied(mut entry) => {
-                if needs_drop::<A>() {
-                    // While `add` runs the row is out of the table: if it panics, nothing is left half-moved.
-                    let (Row { hash, key, acc }, vacant) = entry.remove();
-                    vacant.insert(Row { hash, key, acc: add(acc, value) });
-                } else {
-                    let acc = &mut entry.get_mut().acc;
-                    // SAFETY: `acc` is valid for reads and writes. Nothing is dropped twice, since `A` needs no drop: if
-                    // `add` panics, the slot keeps the old bits, and the table of a failed task is never read again.
-                    unsafe { ptr::write(acc, add(ptr::read(acc), value)) };
-                }
-            }
+            Entry::Occupied(entry) => add_to(entry, value, add),
         }
     }
 
-    /// Merges a row of another table.
+    /// The same with a key that comes from another table.
     #[inline]
-    pub(crate) fn merge(&mut self, row: Row<K, A>, merge: impl FnOnce(A, A) -> A)
+    pub(crate) fn merge<V>(&mut self, row: Row<K, V>, create: impl FnOnce(V) -> A, add: impl FnOnce(A, V) -> A)
     where
-        K: std::hash::Hash + Eq,
+        K: Eq,
     {
-        self.upsert(row.hash, Id(row.key), row.acc, |acc| acc, merge);
+        let Row { hash, key, acc: value } = row;
+        match self.0.entry(hash, |row| row.hash == hash && row.key.same(&key), |row| row.hash) {
+            Entry::Vacant(entry) => {
+                entry.insert(Row { hash, key, acc: create(value) });
+            }
+            Entry::Occupied(entry) => add_to(entry, value, add),
+        }
     }
 
     /// The accumulator of a key, found by a view of it.
     #[inline]
     pub(crate) fn get<Q: FindKey<Owned = K>>(&self, hash: u64, key: &Q) -> Option<&A> {
-        self.0.find(hash, |row| row.hash == hash && key.same_key(&row.key)).map(|row| &row.acc)
+        self.0.find(hash, |row| row.hash == hash && row.key.is_found(key)).map(|row| &row.acc)
     }
 
-    /// The accumulator of a key.
-    pub(crate) fn get_mut(&mut self, hash: u64, key: &K) -> Option<&mut A>
+    /// The accumulator of a key that comes from another table.
+    pub(crate) fn get_mut(&mut self, hash: u64, key: &Kept<K>) -> Option<&mut A>
     where
         K: Eq,
     {
-        self.0.find_mut(hash, |row| row.hash == hash && row.key == *key).map(|row| &mut row.acc)
+        self.0.find_mut(hash, |row| row.hash == hash && row.key.same(key)).map(|row| &mut row.acc)
+    }
+
+    /// Takes all rows out, and keeps the room that they had.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Row<K, A>> {
+        self.0.drain()
     }
 
     /// The rows by reference.
@@ -96,5 +97,20 @@ impl<K, A> Table<K, A> {
     /// The rows, in the order of the table.
     pub(crate) fn into_rows(self) -> impl ExactSizeIterator<Item = Row<K, A>> {
         self.0.into_iter()
+    }
+}
+
+/// Puts something to the accumulator of a known key.
+#[inline]
+fn add_to<K, A, V>(mut entry: OccupiedEntry<'_, Row<K, A>>, value: V, add: impl FnOnce(A, V) -> A) {
+    if needs_drop::<A>() {
+        // While `add` runs the row is out of the table: if it panics, nothing is left half-moved.
+        let (Row { hash, key, acc }, vacant) = entry.remove();
+        vacant.insert(Row { hash, key, acc: add(acc, value) });
+    } else {
+        let acc = &mut entry.get_mut().acc;
+        // SAFETY: `acc` is valid for reads and writes. Nothing is dropped twice, since `A` needs no drop: if `add` panics,
+        // the slot keeps the old bits, and the table of a failed task is never read again.
+        unsafe { ptr::write(acc, add(ptr::read(acc), value)) };
     }
 }

@@ -10,10 +10,9 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::fs::FileSystem;
+use crate::fs::{self, File, FileSystem};
 use crate::run::Run;
 use crate::time::BatchTime;
 
@@ -21,12 +20,11 @@ use crate::time::BatchTime;
 pub(super) struct BatchDirectory {
     prefix: String,
     suffix: String,
-    fs: Arc<dyn FileSystem>,
 }
 
 impl BatchDirectory {
-    pub(super) fn new(prefix: String, suffix: String, fs: Arc<dyn FileSystem>) -> Self {
-        Self { prefix, suffix, fs }
+    pub(super) fn new(prefix: String, suffix: String) -> Self {
+        Self { prefix, suffix }
     }
 
     /// `prefix-<ms>[.suffix]`, and `<ms>[.suffix]` for an empty prefix.
@@ -50,56 +48,74 @@ impl BatchDirectory {
         weight: usize,
         part: impl Fn(usize, &mut dyn Write) -> io::Result<()> + Sync,
     ) -> Result<()> {
-        let target = self.path(run.time());
+        let (fs, target) = (&**run.fs(), self.path(run.time()));
         let failed =
             |error| Error::io(format!("cannot save the batch as `{}`", target.display()), error).in_batch(run.time());
         let staging = beside(&target, "writing");
-        self.prepare(&staging).map_err(failed)?;
+        prepare(fs, &staging).map_err(failed)?;
         let written = run.tasks(parts, weight, &|task| {
             let path = staging.join(format!("part-{:05}", task.partition));
-            self.write_file(&path, |file| part(task.partition, file))
+            write_file(fs, &path, |file| part(task.partition, file))
         });
         let parts_written = written.and_then(|parts| parts.into_iter().collect::<io::Result<()>>().map_err(failed));
-        parts_written.and_then(|()| self.publish(&staging, &target).map_err(failed)).inspect_err(|_| {
+        parts_written.and_then(|()| publish(fs, &staging, &target).map_err(failed)).inspect_err(|_| {
             // What is left of it is in nobody's way; the next attempt removes it too.
-            let _ = self.fs.remove_dir_all(&staging);
+            let _ = fs.remove_dir_all(&staging);
         })
     }
+}
 
-    /// An empty directory to write in.
-    fn prepare(&self, staging: &Path) -> io::Result<()> {
-        if self.fs.exists(staging)? {
-            self.fs.remove_dir_all(staging)?;
-        }
-        self.fs.create_dir_all(staging)
+/// An empty directory to write in.
+fn prepare(fs: &dyn FileSystem, staging: &Path) -> io::Result<()> {
+    if fs::exists(fs, staging)? {
+        fs.remove_dir_all(staging)?;
+    }
+    fs::create_dir_durably(fs, parent(staging))?;
+    fs.create_dir_all(staging)
+}
+
+fn write_file(fs: &dyn FileSystem, path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(64 << 10, Sequential(fs.create(path)?));
+    fill(&mut file)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.0.sync()
+}
+
+/// A file as the standard library's writers see one.
+struct Sequential(Box<dyn File>);
+
+impl Write for Sequential {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(bytes).map(|()| bytes.len())
     }
 
-    fn write_file(&self, path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        let mut file = BufWriter::with_capacity(64 << 10, self.fs.create(path)?);
-        fill(&mut file)?;
-        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync()
-    }
-
-    /// Gives a written directory its name.
-    fn publish(&self, staging: &Path, target: &Path) -> io::Result<()> {
-        self.write_file(&staging.join("_SUCCESS"), |_| Ok(()))?;
-        self.fs.sync_dir(staging)?;
-        let old = beside(target, "old");
-        if self.fs.exists(&old)? {
-            self.fs.remove_dir_all(&old)?;
-        }
-        let replaced = self.fs.exists(target)?;
-        if replaced {
-            self.fs.rename(target, &old)?;
-        }
-        self.fs.rename(staging, target)?;
-        self.fs.sync_dir(parent(target))?;
-        if replaced {
-            self.fs.remove_dir_all(&old)?;
-        }
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Gives a written directory its name.
+fn publish(fs: &dyn FileSystem, staging: &Path, target: &Path) -> io::Result<()> {
+    write_file(fs, &staging.join("_SUCCESS"), |_| Ok(()))?;
+    fs.sync_dir(staging)?;
+    let old = beside(target, "old");
+    if fs::exists(fs, &old)? {
+        fs.remove_dir_all(&old)?;
+    }
+    let replaced = fs::exists(fs, target)?;
+    if replaced {
+        fs.rename(target, &old)?;
+    }
+    fs.rename(staging, target).inspect_err(|_| {
+        if replaced {
+            // The earlier run's directory is better than none; if it cannot come back, the batch's own re-run makes one.
+            let _ = fs.rename(&old, target);
+        }
+    })?;
+    fs.sync_dir(parent(target))?;
+    if replaced {
+        fs.remove_dir_all(&old)?;
+    }
+    Ok(())
 }
 
 /// A hidden name in the same directory: `.name.what`.

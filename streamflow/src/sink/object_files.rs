@@ -9,7 +9,7 @@
 //! | 8 | number of records, little-endian |
 //! | 8 | number of bytes of the records, little-endian |
 //! | any | the records, one after the other, in postcard's encoding |
-//! | 4 | CRC-32 of everything before, little-endian |
+//! | 4 | CRC-32C of everything before, little-endian |
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -22,7 +22,6 @@ use super::blocks;
 use super::directory::BatchDirectory;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
-use crate::fs::{Disk, FileSystem};
 use crate::record::{Block, Record};
 use crate::run::Run;
 use crate::topology::{NodeId, OutputOperation};
@@ -58,7 +57,7 @@ impl<T: Record + Serialize + ?Sized> DStream<T> {
     /// ```
     #[track_caller]
     pub fn save_as_object_files(&self, prefix: impl Into<String>, suffix: impl Into<String>) {
-        let directory = BatchDirectory::new(prefix.into(), suffix.into(), Arc::new(Disk));
+        let directory = BatchDirectory::new(prefix.into(), suffix.into());
         self.add_output("save_as_object_files", ObjectFiles::<T> { node: self.node(), directory, record: PhantomData });
     }
 }
@@ -90,7 +89,7 @@ fn encode<T: Record + Serialize + ?Sized>(block: &T::Block) -> postcard::Result<
     }
     let length = (bytes.len() - HEADER_BYTES) as u64;
     bytes[HEADER_BYTES - 8..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
-    let checksum = crc32fast::hash(&bytes);
+    let checksum = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
 }
@@ -107,16 +106,17 @@ fn encode<T: Record + Serialize + ?Sized>(block: &T::Block) -> postcard::Result<
 pub fn read_object_files<T: DeserializeOwned>(directory: impl AsRef<Path>) -> Result<Vec<T>> {
     let directory = directory.as_ref();
     let missing = |error| Error::io(format!("cannot read `{}`", directory.display()), error);
-    if !Disk.exists(&directory.join("_SUCCESS")).map_err(missing)? {
+    if !directory.join("_SUCCESS").try_exists().map_err(missing)? {
         return Err(Error::input(format!("`{}` is not a finished output: it has no `_SUCCESS`", directory.display())));
     }
     let mut records = Vec::new();
     for part in 0.. {
         let path = directory.join(format!("part-{part:05}"));
-        if !Disk.exists(&path).map_err(missing)? {
+        if !path.try_exists().map_err(missing)? {
             break;
         }
-        let bytes = Disk.read(&path).map_err(|error| Error::io(format!("cannot read `{}`", path.display()), error))?;
+        let bytes =
+            std::fs::read(&path).map_err(|error| Error::io(format!("cannot read `{}`", path.display()), error))?;
         let refused = |why: String| Error::input(format!("cannot read `{}`: {why}", path.display()));
         decode(&bytes, &mut records).map_err(refused)?;
     }
@@ -139,7 +139,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], records: &mut Vec<T>) -> Result<(),
         return Err(format!("its version is {version}, and this library reads version {VERSION}"));
     }
     let (count, length) = (number(12), number(20));
-    if crc32fast::hash(content) != u32::from_le_bytes(*checksum) || length != rest.len() as u64 {
+    if crc32c::crc32c(content) != u32::from_le_bytes(*checksum) || length != rest.len() as u64 {
         return Err("it is damaged: its checksum or length is wrong".to_owned());
     }
     for index in 0..count {

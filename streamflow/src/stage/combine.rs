@@ -40,18 +40,18 @@ impl<K: Hash + Eq + Send + Sync + 'static, G: Aggregator> Gather for Combine<K, 
 
     fn writer(&self, task: Task) -> CombineWriter<K, G> {
         let partitions = self.partitions.unwrap_or(task.parallelism);
-        CombineWriter::new(Arc::clone(&self.aggregator), self.hasher.clone(), partitions, true)
+        CombineWriter::new(Arc::clone(&self.aggregator), self.hasher.clone(), partitions)
     }
 
     fn gather(self: &Arc<Self>, written: Vec<CombineWriter<K, G>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let partitions = self.partitions.unwrap_or(cx.run.parallelism());
         let merge = MergeCombined {
             aggregator: Arc::clone(&self.aggregator),
             operator: self.operator,
             record: |key, acc| (key, acc),
+            partitions: self.partitions.unwrap_or(cx.run.parallelism()),
             key: PhantomData,
         };
-        cx.shuffled(merge.merged(written.into_iter().map(CombineWriter::into_buckets).collect(), partitions))
+        cx.shuffled(merge.merged(written.into_iter().map(CombineWriter::into_buckets).collect()))
     }
 }
 
@@ -281,9 +281,9 @@ impl Aggregator for Once {
 }
 
 /// A writer for operators whose key is the record.
-pub struct ValueWriter<K, G: Aggregator>(CombineWriter<K, G>);
+pub struct ValueWriter<K: 'static, G: Aggregator>(CombineWriter<K, G>);
 
-impl<K, G: Aggregator<Value = ()>> ValueWriter<K, G> {
+impl<K: 'static, G: Aggregator<Value = ()>> ValueWriter<K, G> {
     pub(crate) fn new(writer: CombineWriter<K, G>) -> Self {
         Self(writer)
     }
@@ -315,10 +315,10 @@ impl<K: Hash + Eq + Send + Sync + 'static> Gather for CountByValue<K> {
             aggregator: Arc::clone(&self.0.aggregator),
             operator: self.0.operator,
             record: |key, count| (key, count),
+            partitions: self.0.partitions.unwrap_or(cx.run.parallelism()),
             key: PhantomData,
         };
-        let partitions = self.0.partitions.unwrap_or(cx.run.parallelism());
-        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), partitions))
+        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect()))
     }
 }
 
@@ -345,10 +345,10 @@ impl<K: Hash + Eq + Send + Sync + 'static> Gather for Distinct<K> {
             aggregator: Arc::clone(&self.0.aggregator),
             operator: self.0.operator,
             record: |key, ()| key,
+            partitions: self.0.partitions.unwrap_or(cx.run.parallelism()),
             key: PhantomData,
         };
-        let partitions = self.0.partitions.unwrap_or(cx.run.parallelism());
-        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), partitions))
+        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect()))
     }
 }
 

@@ -49,7 +49,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Merge for M
     type Bucket = Vec<Row<K, V>>;
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<(K, Vec<V>)> {
-        group(buckets).into_rows().map(|row| (row.key, row.acc)).collect()
+        group(buckets).into_rows().map(|row| (row.key.into_key(), row.acc)).collect()
     }
 }
 
@@ -89,7 +89,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Merge for MergePairs<K,
     type Bucket = Vec<Row<K, V>>;
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<(K, V)> {
-        buckets.into_iter().flatten().map(|row| (row.key, row.acc)).collect()
+        buckets.into_iter().flatten().map(|row| (row.key.into_key(), row.acc)).collect()
     }
 }
 

@@ -144,7 +144,7 @@ impl<M: Match> Compute for Matched<M> {
     }
 }
 
-struct Sides<K, V, W> {
+struct Sides<K: 'static, V, W> {
     left: Vec<Vec<Row<K, V>>>,
     right: Vec<Vec<Row<K, W>>>,
 }
@@ -161,11 +161,11 @@ impl<M: Match> Merge for MergeMatched<M> {
             let mut right = group(right);
             for row in group(left).into_rows() {
                 let matching = right.get_mut(row.hash, &row.key).map(std::mem::take).unwrap_or_default();
-                M::emit(row.key, row.acc, matching, &mut records);
+                M::emit(row.key.into_key(), row.acc, matching, &mut records);
             }
             // A key whose values were taken above has been matched; one that came from the right has at least one.
             for row in right.into_rows().filter(|row| !row.acc.is_empty()) {
-                M::emit(row.key, Vec::new(), row.acc, &mut records);
+                M::emit(row.key.into_key(), Vec::new(), row.acc, &mut records);
             }
         }
         records

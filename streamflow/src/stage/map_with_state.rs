@@ -20,6 +20,7 @@ use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::state::checkpointed::Checkpointed;
+use crate::state::codec::PairTag;
 use crate::state::spec::{Decided, Phase, Plain, State, StateSpec, WithTime};
 use crate::state::store::StateStore;
 use crate::state::table::StateTable;
@@ -69,7 +70,7 @@ where
     fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, rows: impl Iterator<Item = Row<K, V>>) -> Vec<M> {
         let mut mapped = Vec::new();
         for Row { hash, key, acc: value } in rows {
-            mapped.extend(self.touch(table, time, hash, key, value));
+            mapped.extend(self.touch(table, time, hash, key.into_key(), value));
         }
         if let Some(timeout) = self.timeout {
             for number in table.due(time - timeout) {
@@ -195,6 +196,15 @@ impl<K, S, M: Send + Sync + 'static> MapWithStateStream<K, S, M> {
         let id = topology.add_node(node);
         slot.set(id);
         DStream::new(topology.clone(), id)
+    }
+}
+
+/// For the emitted code: how the states are written to a checkpoint.
+#[doc(hidden)]
+impl<K, S, M: Send + Sync + 'static> MapWithStateStream<K, S, M> {
+    /// The types of key and state.
+    pub fn pair_tag(&self) -> PairTag<K, S> {
+        PairTag::new()
     }
 }
 

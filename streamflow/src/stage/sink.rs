@@ -10,6 +10,7 @@ use crate::plan::Operator;
 use crate::record::{Fork, Record};
 use crate::run::{Run, Task};
 use crate::stage::window::WindowSpec;
+use crate::state::checkpointed::Checkpointed;
 use crate::time::lock;
 use crate::topology::{AnyDataset, Compute, Node, NodeId, Scope, StageId, Topology};
 
@@ -129,13 +130,19 @@ impl<G: Gather> Sink<G> {
     }
 
     /// Makes the node of an operator over a window.
-    pub(crate) fn build_window(self, operator: &'static Operator, spec: WindowSpec, gather: G) -> DStream<G::Record>
+    pub(crate) fn build_window(
+        self,
+        operator: &'static Operator,
+        spec: WindowSpec,
+        state: Arc<dyn Checkpointed>,
+        gather: G,
+    ) -> DStream<G::Record>
     where
         G::Record: Fork,
     {
         self.build_with(operator, gather, |node| {
             node.window = Some(spec);
-            node.stateful = true;
+            node.keeps(state);
             node.set_cloner::<G::Record>(G::Record::cloner());
         })
     }

@@ -32,16 +32,16 @@ use crate::shuffle::table::Table;
 /// assert_eq!(out, [[("two".to_owned(), 10)]]);
 /// # Ok::<(), streamflow::Error>(())
 /// ```
-pub struct StaticTable<K, W> {
+pub struct StaticTable<K: 'static, W> {
     rows: Arc<Rows<K, W>>,
 }
 
-struct Rows<K, W> {
+struct Rows<K: 'static, W> {
     table: Table<K, Vec<W>>,
     hasher: KeyHasher,
 }
 
-impl<K: Hash + Eq, W> StaticTable<K, W> {
+impl<K: Hash + Eq + 'static, W> StaticTable<K, W> {
     /// A table of these rows; a key may have several, which keep their order.
     pub fn new(rows: impl IntoIterator<Item = (K, W)>) -> Self {
         let hasher = KeyHasher::new();

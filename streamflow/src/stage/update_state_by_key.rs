@@ -1,5 +1,7 @@
 //! `update_state_by_key`: every known key is visited in every batch.
 //!
+//! Its function sees one key at a time, or, as `update_state_by_partition`, all keys of a partition.
+//!
 //! *Cost of a batch*: all keys, at memory speed; a copy of the whole state goes to the stream.
 
 use std::collections::HashMap;
@@ -18,16 +20,28 @@ use crate::run::{At, Task};
 use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
 use crate::shuffle::table::Row;
+use crate::shuffle::{KeyHasher, partition_of};
 use crate::state::checkpointed::Checkpointed;
 use crate::state::store::StateStore;
 use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
 use crate::topology::AnyDataset;
 
+/// One partition of a batch.
+pub struct PartitionUpdate<'a, K: 'static, V, S> {
+    table: &'a mut StateTable<K, S>,
+    time: BatchTime,
+    rows: Vec<Row<K, Vec<V>>>,
+    /// Which partition it is, of how many, and how keys are sorted into them.
+    place: (usize, usize),
+    hasher: &'a KeyHasher,
+}
+
 /// The function of an `update_state_by_key`, in one of its forms.
-pub trait UpdateState<K, V, S>: Send + Sync + 'static {
-    /// The new state of a key from its values in the batch and its old state; nothing forgets the key.
-    fn call(&self, time: BatchTime, key: &K, values: Vec<V>, state: Option<S>) -> Option<S>;
+pub trait UpdateState<K: 'static, V, S>: Send + Sync + 'static {
+    /// Updates a partition; returns its whole state.
+    #[doc(hidden)]
+    fn update(&self, partition: PartitionUpdate<'_, K, V, S>) -> Vec<(K, S)>;
 }
 
 /// `(values, state) -> state`.
@@ -35,11 +49,12 @@ pub struct ByValues<F>(F);
 
 impl<K, V, S, F> UpdateState<K, V, S> for ByValues<F>
 where
+    K: Hash + Eq + Clone + 'static,
+    S: Clone,
     F: Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
 {
-    #[inline]
-    fn call(&self, _: BatchTime, _: &K, values: Vec<V>, state: Option<S>) -> Option<S> {
-        (self.0)(values, state)
+    fn update(&self, partition: PartitionUpdate<'_, K, V, S>) -> Vec<(K, S)> {
+        partition.each(|_, values, state| (self.0)(values, state))
     }
 }
 
@@ -48,44 +63,65 @@ pub struct ByTime<F>(F);
 
 impl<K, V, S, F> UpdateState<K, V, S> for ByTime<F>
 where
+    K: Hash + Eq + Clone + 'static,
+    S: Clone,
     F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
 {
-    #[inline]
-    fn call(&self, time: BatchTime, key: &K, values: Vec<V>, state: Option<S>) -> Option<S> {
-        (self.0)(time, key, values, state)
+    fn update(&self, partition: PartitionUpdate<'_, K, V, S>) -> Vec<(K, S)> {
+        let time = partition.time;
+        partition.each(|key, values, state| (self.0)(time, key, values, state))
     }
 }
 
-/// `update_state_by_key`.
-pub struct UpdateStateByKey<K, V, S, F> {
-    function: F,
-    operator: &'static Operator,
-    store: Arc<StateStore<K, S>>,
-    values: PhantomData<fn(V)>,
+/// `(time, (key, values, state)…) -> (key, state)…`.
+pub struct ByPartition<F>(F);
+
+/// What the function of an `update_state_by_partition` is given: every key of the partition.
+type Keys<'a, K, V, S> = dyn Iterator<Item = (K, Vec<V>, Option<S>)> + 'a;
+
+impl<K, V, S, F, R> UpdateState<K, V, S> for ByPartition<F>
+where
+    K: Hash + Eq + Clone + 'static,
+    S: Clone,
+    F: Fn(BatchTime, &mut Keys<'_, K, V, S>) -> R + Send + Sync + 'static,
+    R: IntoIterator<Item = (K, S)>,
+{
+    fn update(&self, partition: PartitionUpdate<'_, K, V, S>) -> Vec<(K, S)> {
+        partition.all(|time, keys| (self.0)(time, keys))
+    }
 }
 
-impl<K, V, S, F> UpdateStateByKey<K, V, S, F>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
-    F: UpdateState<K, V, S>,
-{
-    /// The batch in one partition; returns the whole state.
-    fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, buckets: Vec<Vec<Row<K, V>>>) -> Vec<(K, S)> {
+/// A key without state, and its values.
+struct Fresh<K, V> {
+    hash: u64,
+    key: K,
+    values: Vec<V>,
+}
+
+impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
+    /// The rows of known keys by the numbers of their slots, and those of new keys.
+    fn sorted(&mut self) -> (HashMap<u32, Vec<V>>, Vec<Fresh<K, V>>) {
+        let mut known = HashMap::new();
         let mut fresh = Vec::new();
-        let mut values: HashMap<u32, Vec<V>> = HashMap::new();
-        for row in group(buckets).into_rows() {
-            match table.find(row.hash, &row.key) {
-                Some(number) => drop(values.insert(number, row.acc)),
-                None => fresh.push(row),
+        for Row { hash, key, acc: values } in self.rows.drain(..) {
+            let key = key.into_key();
+            match self.table.find(hash, &key) {
+                Some(number) => drop(known.insert(number, values)),
+                None => fresh.push(Fresh { hash, key, values }),
             }
         }
+        (known, fresh)
+    }
+
+    /// The new state of every key on its own; nothing forgets the key.
+    fn each(mut self, function: impl Fn(&K, Vec<V>, Option<S>) -> Option<S>) -> Vec<(K, S)> {
+        let (mut values, fresh) = self.sorted();
+        let Self { table, time, .. } = self;
         let mut records = Vec::with_capacity(table.len() + fresh.len());
         for number in table.numbers() {
             let slot = table.slot(number);
             let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
-            slot.state = self.function.call(time, &slot.key, new, slot.state.take());
+            slot.state = function(&slot.key, new, slot.state.take());
             match &slot.state {
                 Some(state) => {
                     records.push((slot.key.clone(), state.clone()));
@@ -94,14 +130,52 @@ where
                 None => drop(table.remove(number)),
             }
         }
-        for Row { hash, key, acc: values } in fresh {
-            if let Some(state) = self.function.call(time, &key, values, None) {
+        for Fresh { hash, key, values } in fresh {
+            if let Some(state) = function(&key, values, None) {
                 records.push((key.clone(), state.clone()));
                 table.insert(hash, key, state, time);
             }
         }
         records
     }
+
+    /// The new state of all keys at once: what is not returned is forgotten.
+    fn all<R>(mut self, function: impl Fn(BatchTime, &mut Keys<'_, K, V, S>) -> R) -> Vec<(K, S)>
+    where
+        R: IntoIterator<Item = (K, S)>,
+    {
+        let (mut values, fresh) = self.sorted();
+        let Self { table, time, place: (partition, partitions), hasher, .. } = self;
+        let known = table.take_all().map(|(number, slot)| {
+            let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
+            (slot.key, new, slot.state)
+        });
+        let mut keys = known.chain(fresh.into_iter().map(|fresh| (fresh.key, fresh.values, None)));
+        let updated = function(time, &mut keys);
+        drop(keys);
+        let mut records = Vec::new();
+        for (key, state) in updated {
+            let hash = hasher.hash_of(&crate::record::own::FindId(&key));
+            assert!(
+                partition_of(hash, partitions) == partition,
+                "the function of an `update_state_by_partition` returned a key of another partition"
+            );
+            records.push((key.clone(), state.clone()));
+            match table.find(hash, &key) {
+                Some(number) => table.slot(number).state = Some(state),
+                None => drop(table.insert(hash, key, state, time)),
+            }
+        }
+        records
+    }
+}
+
+/// `update_state_by_key` and `update_state_by_partition`.
+pub struct UpdateStateByKey<K, V, S, F> {
+    function: F,
+    operator: &'static Operator,
+    store: Arc<StateStore<K, S>>,
+    values: PhantomData<fn(V)>,
 }
 
 impl<K, V, S, F> Gather for UpdateStateByKey<K, V, S, F>
@@ -131,7 +205,13 @@ where
         let blocks = run.tasks(partitions, weight, &|task| {
             let at = At(self.operator);
             let buckets = std::mem::take(&mut *lock(&parts[task.partition]));
-            let records = self.update(&mut lock(&tables[task.partition]), time, buckets);
+            let records = self.function.update(PartitionUpdate {
+                table: &mut lock(&tables[task.partition]),
+                time,
+                rows: group(buckets).into_rows().collect(),
+                place: (task.partition, partitions),
+                hasher: &self.store.hasher,
+            });
             std::mem::forget(at);
             Arc::new(records)
         });
@@ -200,5 +280,25 @@ where
         partitions: Option<usize>,
     ) -> DStream<(K, S)> {
         self.build_state(operator, ByTime(function), initial, partitions)
+    }
+}
+
+impl<K, V, S, F, R> Sink<UpdateStateByKey<K, V, S, ByPartition<F>>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
+    F: Fn(BatchTime, &mut Keys<'_, K, V, S>) -> R + Send + Sync + 'static,
+    R: IntoIterator<Item = (K, S)>,
+{
+    /// Makes the node of an `update_state_by_partition`.
+    pub fn finish(
+        self,
+        operator: &'static Operator,
+        function: F,
+        initial: impl IntoIterator<Item = (K, S)>,
+        partitions: Option<usize>,
+    ) -> DStream<(K, S)> {
+        self.build_state(operator, ByPartition(function), initial, partitions)
     }
 }

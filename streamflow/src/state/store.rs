@@ -8,7 +8,7 @@ use super::checkpointed::{Change, Checkpointed, Entries, Extent};
 use super::codec::{Codec, PairCodec};
 use super::table::{Slot, StateTable};
 use crate::error::{Error, Result};
-use crate::metrics::work::Kept;
+use crate::metrics::work::Holding;
 use crate::plan::explain::type_name;
 use crate::record::own::FindId;
 use crate::shuffle::{KeyHasher, partition_of};
@@ -28,7 +28,7 @@ pub(crate) struct StateStore<K, S> {
     tracked: OnceLock<()>,
 }
 
-impl<K: Hash + Eq + Clone, S> StateStore<K, S> {
+impl<K: Hash + Eq + Clone + 'static, S> StateStore<K, S> {
     pub(crate) fn new(initial: Vec<(K, S)>, partitions: Option<usize>) -> Self {
         Self {
             initial: Mutex::new(initial),
@@ -51,7 +51,7 @@ impl<K: Hash + Eq + Clone, S> StateStore<K, S> {
         let keys = self.tables().iter().map(|table| lock(table).len() as u64).sum();
         let ledger = cx.run.ledger();
         ledger.set_shuffled(cx.node, rows);
-        ledger.keep(cx.node, Kept { keys, bytes: keys * size_of::<Slot<K, S>>() as u64, panes: 0 });
+        ledger.keep(cx.node, Holding { keys, bytes: keys * size_of::<Slot<K, S>>() as u64, panes: 0 });
     }
 
     /// The tables; at the first call they are made, with the initial state in them as if touched at `zero`.

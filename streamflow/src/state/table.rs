@@ -180,6 +180,20 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         self.slots.iter().flatten().filter_map(|slot| Some((&slot.key, slot.state.as_ref()?)))
     }
 
+    /// All slots, each with its number; the table is empty afterwards.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (u32, Slot<K, S>)> + use<K, S>
+    where
+        K: Clone,
+    {
+        let Self { slots, changes, .. } = std::mem::take(self);
+        self.changes = changes.map(|mut changes| {
+            // Those that come back will be in slots of the list.
+            changes.removed.extend(slots.iter().flatten().map(|slot| slot.key.clone()));
+            Changes { slots: Vec::new(), listed: Vec::new(), ..changes }
+        });
+        slots.into_iter().zip(0..).filter_map(|(slot, number)| Some((number, slot?)))
+    }
+
     /// The numbers of all slots in use.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<K, S> {
         let used: Vec<u32> =

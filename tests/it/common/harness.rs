@@ -1,8 +1,7 @@
 //! Runs a topology over given batches and returns what came out, partition by partition.
 
-use std::sync::{Arc, Mutex};
-
-use streamflow::{BatchContext, DStream, Result};
+use streamflow::testing::Driver;
+use streamflow::{DStream, Error, StreamingContext};
 
 use super::model::Batch;
 
@@ -14,57 +13,52 @@ pub(crate) struct Setup {
     pub(crate) threads: usize,
 }
 
+impl Setup {
+    /// A driver whose failed tasks are not tried again.
+    pub(crate) fn driver(self) -> Driver {
+        let Self { partitions, threads } = self;
+        Driver::with(|builder| builder.threads(threads).parallelism(partitions).max_task_failures(1))
+            .expect("these settings can be used")
+    }
+}
+
+/// What came out of a topology, each with the number of its batch.
+#[derive(Debug)]
+pub(crate) struct Ran<R> {
+    pub(crate) outputs: Vec<(usize, Batch<R>)>,
+    pub(crate) errors: Vec<(usize, Error)>,
+}
+
 /// Runs a topology of one input, which must not fail.
 pub(crate) fn run<A, R>(setup: Setup, input: &[Vec<A>], topology: impl Fn(DStream<A>) -> DStream<R>) -> Vec<Batch<R>>
 where
     A: Clone + Send + Sync + 'static,
     R: Clone + Send + Sync + 'static,
 {
-    let topology = |mut inputs: Vec<DStream<A>>| topology(inputs.remove(0));
-    run_all(setup, &[input.to_vec()], topology).into_iter().map(|batch| batch.expect("no batch fails")).collect()
+    let ran = run_all(setup, &[input.to_vec()], |_, mut inputs| topology(inputs.remove(0)));
+    assert!(ran.errors.is_empty(), "{:?}", ran.errors);
+    ran.outputs.into_iter().map(|(_, batch)| batch).collect()
 }
 
-/// Runs a topology over some inputs of equally many batches, up to the first batch that fails.
+/// Runs a topology over some inputs, for as many batches as the first has.
 pub(crate) fn run_all<A, R>(
     setup: Setup,
     inputs: &[Vec<Vec<A>>],
-    topology: impl Fn(Vec<DStream<A>>) -> DStream<R>,
-) -> Vec<Result<Batch<R>>>
+    topology: impl FnOnce(&StreamingContext, Vec<DStream<A>>) -> DStream<R>,
+) -> Ran<R>
 where
     A: Clone + Send + Sync + 'static,
     R: Clone + Send + Sync + 'static,
 {
-    let mut outputs = Vec::new();
-    for batch in 0..inputs[0].len() {
-        let output = run_batch(setup, inputs.iter().map(|input| input[batch].clone()), &topology);
-        let failed = output.is_err();
-        outputs.push(output);
-        if failed {
-            break;
-        }
-    }
-    outputs
-}
-
-fn run_batch<A, R>(
-    setup: Setup,
-    inputs: impl Iterator<Item = Vec<A>>,
-    topology: impl Fn(Vec<DStream<A>>) -> DStream<R>,
-) -> Result<Batch<R>>
-where
-    A: Clone + Send + Sync + 'static,
-    R: Clone + Send + Sync + 'static,
-{
-    let ctx = BatchContext::with(setup.threads, setup.partitions)?;
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&seen);
-    let output = topology(inputs.map(|records| ctx.records(records)).collect()).transform(move |batch| {
-        *keep.lock().unwrap() = batch.partitions().map(|part| part.cloned().collect()).collect();
-        batch
-    });
-    ctx.collect(output)?;
-    let seen = seen.lock().unwrap();
-    Ok(seen.clone())
+    let mut driver = setup.driver();
+    let interval = driver.context().batch_interval().as_millis() as u64;
+    let number = |time: streamflow::BatchTime| (time.as_millis() / interval) as usize;
+    let streams = inputs.iter().map(|input| driver.input(input.clone())).collect();
+    let output = driver.output(&topology(driver.context(), streams));
+    let errors = driver.try_run_batches(inputs[0].len()).expect("the topology is sound");
+    let batches = output.times().into_iter().map(number).zip(output.partitions());
+    let place = |error: Error| (error.batch().map_or(0, number), error);
+    Ran { outputs: batches.collect(), errors: errors.into_iter().map(place).collect() }
 }
 
 /// The same records in an order that only depends on what they are.

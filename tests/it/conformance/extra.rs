@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use streamflow::BatchTime;
+use streamflow::source::Queue;
+use streamflow::testing::Driver;
+
+use super::value::Value;
 
 /// Runs an extra case; nothing if there is no way to run its kind.
 pub(super) fn run(json: &Json) -> Option<Result<(), String>> {
     match json["kind"].as_str()? {
         "time_arith" => Some(time_arith(json)),
+        "queue_stream" => Some(queue_stream(json)),
         _ => None,
     }
 }
@@ -52,4 +57,19 @@ fn time_range(row: &Json) -> Result<(), String> {
         unknown => return Err(format!("unknown range `{unknown}`")),
     };
     if Json::from(got.clone()) == row[4] { Ok(()) } else { Err(format!("{row} gives {got:?}")) }
+}
+
+/// A queue of data sets: one of them in each batch, or all that wait.
+fn queue_stream(json: &Json) -> Result<(), String> {
+    let mut driver = Driver::new().map_err(|error| error.to_string())?;
+    let (queue, one_at_a_time) = (Queue::new(), json["one_at_a_time"].as_bool().ok_or("no `one_at_a_time`")?);
+    let stream = driver.context().queue_stream(queue.clone(), one_at_a_time).map_err(|error| error.to_string())?;
+    let output = driver.output(&stream);
+    for sets in json["enqueue_before_batch"].as_array().ok_or("nothing to enqueue")? {
+        Value::from(sets).items().into_iter().for_each(|set| queue.push(set.items()));
+        driver.run_batches(1).map_err(|error| error.to_string())?;
+    }
+    let got = Value::list(output.batches().into_iter().filter(|batch| !batch.is_empty()).map(Value::List));
+    let expected = Value::from(&json["expected_non_empty"]);
+    if got == expected { Ok(()) } else { Err(format!("{got:?}, expected {expected:?}")) }
 }

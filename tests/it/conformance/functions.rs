@@ -1,7 +1,39 @@
 //! The functions that pipelines name, with the meaning that the reference model gives them.
 
 use super::value::Value;
-use crate::common::model::State;
+use crate::common::model;
+
+/// The state of a key in the hands of a mapping function: the model's or the library's.
+pub(crate) trait State {
+    fn get(&self) -> Option<Value>;
+    fn is_timing_out(&self) -> bool;
+    fn update(&mut self, value: Value);
+    fn remove(&mut self);
+}
+
+macro_rules! states {
+    ($($state:ty, $get:expr;)*) => {$(
+        impl State for $state {
+            fn get(&self) -> Option<Value> {
+                $get(self)
+            }
+            fn is_timing_out(&self) -> bool {
+                self.is_timing_out()
+            }
+            fn update(&mut self, value: Value) {
+                self.update(value);
+            }
+            fn remove(&mut self) {
+                self.remove();
+            }
+        }
+    )*};
+}
+
+states! {
+    model::State<Value>, |state: &Self| state.get();
+    streamflow::State<Value>, |state: &Self| state.get().cloned();
+}
 
 /// A function of one value: of a record, of a key's value, of a partition as a list; its result is what the operator
 /// needs, for instance a list for `flatMap`.
@@ -11,7 +43,7 @@ pub(crate) type Binary = fn(Value, Value) -> Value;
 /// A function of the batch time in milliseconds, a key, its new values and its state.
 pub(crate) type Update = fn(u64, &Value, Vec<Value>, Option<Value>) -> Option<Value>;
 /// A function of the batch time in milliseconds, a key, its value and its state.
-pub(crate) type Mapping = fn(u64, &Value, Option<Value>, &mut State<Value>) -> Option<Value>;
+pub(crate) type Mapping = fn(u64, &Value, Option<Value>, &mut dyn State) -> Option<Value>;
 
 pub(crate) fn unary(name: &str) -> Option<Unary> {
     Some(match name {
@@ -117,14 +149,14 @@ fn count_with_expiry(_: u64, _: &Value, values: Vec<Value>, old: Option<Value>) 
     (expire != 2).then(|| Value::Fields(fields.into_iter().collect()))
 }
 
-fn bump(value: Option<Value>, state: &mut State<Value>) -> Value {
+fn bump(value: Option<Value>, state: &mut dyn State) -> Value {
     let total = total(value.into_iter().collect(), state.get());
     state.update(total.clone());
     total
 }
 
-fn remove_if_exists_emit_key(_: u64, key: &Value, value: Option<Value>, state: &mut State<Value>) -> Option<Value> {
-    if state.exists() {
+fn remove_if_exists_emit_key(_: u64, key: &Value, value: Option<Value>, state: &mut dyn State) -> Option<Value> {
+    if state.get().is_some() {
         state.remove();
         return Some(key.clone());
     }

@@ -1,9 +1,11 @@
 //! Runs a case with the library.
 
-use streamflow::DStream;
+use std::time::Duration;
 
-use super::case::{Case, Outcome};
-use super::pipeline::{Match, Step, Transform, TransformWith};
+use streamflow::{Batch, DStream, StreamingContext};
+
+use super::case::{BATCH_MS, Case, Outcome};
+use super::pipeline::{MapWithState, Match, Step, Transform, TransformWith};
 use super::topologies as operators;
 use super::value::Value;
 use crate::common::harness::{Setup, run_all};
@@ -17,33 +19,41 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
     let setup = Setup { partitions: case.partitions, threads: 2 };
     let inputs: Vec<Vec<Vec<Value>>> =
         [Some(&case.input), case.input2.as_ref()].into_iter().flatten().cloned().collect();
-    let batches = run_all(setup, &inputs, |mut inputs| {
+    let ran = run_all(setup, &inputs, |ctx, mut inputs| {
         let first = inputs.remove(0);
-        chain(&first, inputs.first(), steps)
+        Chain { ctx, first: &first, second: inputs.first(), initial: &case.initial_state }.of(steps)
     });
-    let mut outcome = Outcome::default();
-    for (index, batch) in batches.into_iter().enumerate() {
-        match batch {
-            Ok(batch) => outcome.outputs.push((index + 1, batch)),
-            Err(error) => outcome.error = Some((index + 1, error.to_string())),
+    // Spark stops at the first batch that fails.
+    let error = ran.errors.first().map(|(batch, error)| (*batch, error.to_string()));
+    let before = |batch: usize| error.as_ref().is_none_or(|(failed, _)| batch < *failed);
+    let outputs = ran.outputs.into_iter().filter(|(batch, _)| before(*batch)).collect();
+    match steps.last() {
+        Some(Step::MapWithState(_)) => {
+            let (mapped, snapshots) = untangled(outputs);
+            Ok(Outcome { outputs: mapped, snapshots: Some(snapshots), fires_when_due: true, error })
         }
+        _ => Ok(Outcome { outputs, error, ..Outcome::default() }),
     }
-    Ok(outcome)
+}
+
+type Outputs = Vec<(usize, Vec<Vec<Value>>)>;
+
+/// The mapped stream and the snapshots, which come as one.
+fn untangled(outputs: Outputs) -> (Outputs, Outputs) {
+    let only = |wanted: Value| {
+        let records = |part: &Vec<Value>| {
+            let pairs = part.iter().cloned().map(Value::split);
+            pairs.filter(|(kind, _)| *kind == wanted).map(|(_, record)| record).collect()
+        };
+        outputs.iter().map(|(batch, parts)| (*batch, parts.iter().map(records).collect())).collect()
+    };
+    (only(operators::MAPPED), only(operators::SNAPSHOT))
 }
 
 /// Whether the library has all operators; the next ones are taken out of here as they arrive.
 fn supported(steps: &[Step]) -> Result<(), NotYet> {
     for step in steps {
         match step {
-            Step::Window(_) => return Err(NotYet("window")),
-            Step::GroupByKeyAndWindow(_) => return Err(NotYet("groupByKeyAndWindow")),
-            Step::ReduceByKeyAndWindow(..) | Step::ReduceByKeyAndWindowWithInverse { .. } => {
-                return Err(NotYet("reduceByKeyAndWindow"));
-            }
-            Step::CountByWindow(_) => return Err(NotYet("countByWindow")),
-            Step::CountByValueAndWindow(_) => return Err(NotYet("countByValueAndWindow")),
-            Step::UpdateStateByKey(_) => return Err(NotYet("updateStateByKey")),
-            Step::MapWithState(_) => return Err(NotYet("mapWithState")),
             Step::Slice => return Err(NotYet("slice")),
             Step::Union(pipelines) | Step::UnionAll(pipelines) => pipelines.iter().try_for_each(|p| supported(p))?,
             Step::TransformWith(_, right) | Step::Match(_, right) => supported(right)?,
@@ -53,23 +63,64 @@ fn supported(steps: &[Step]) -> Result<(), NotYet> {
     Ok(())
 }
 
-/// Chains the operators of a pipeline behind its first input.
-fn chain(first: &DStream<Value>, second: Option<&DStream<Value>>, steps: &[Step]) -> DStream<Value> {
-    let right = |steps: &[Step]| chain(second.expect("the case has a second input"), None, steps);
-    steps.iter().fold(first.clone(), |stream, step| match step {
-        Step::Union(pipelines) | Step::UnionAll(pipelines) => {
-            let others = pipelines.iter().map(|steps| chain(first, second, steps));
-            others.fold(stream, operators::union)
+/// Chains operators behind the inputs of a pipeline.
+struct Chain<'s> {
+    ctx: &'s StreamingContext,
+    first: &'s DStream<Value>,
+    second: Option<&'s DStream<Value>>,
+    initial: &'s [(Value, Value)],
+}
+
+impl Chain<'_> {
+    fn of(&self, steps: &[Step]) -> DStream<Value> {
+        steps.iter().fold(self.first.clone(), |stream, step| match step {
+            Step::Union(pipelines) => pipelines.iter().map(|steps| self.of(steps)).fold(stream, operators::union),
+            Step::UnionAll(pipelines) => {
+                let streams = [stream].into_iter().chain(pipelines.iter().map(|steps| self.of(steps))).collect();
+                let unite =
+                    |batches: Vec<Batch<Value>>| batches.into_iter().reduce(Batch::union).expect("there are streams");
+                self.ctx.transform(streams, unite).expect("the streams are of this context")
+            }
+            Step::TransformWith(TransformWith::Union, steps) => {
+                operators::transform_with_union(stream, self.right(steps))
+            }
+            Step::TransformWith(TransformWith::Join, steps) => {
+                operators::transform_with_join(stream, self.right(steps))
+            }
+            Step::Match(how, steps) => matched(*how, stream, self.right(steps)),
+            Step::UpdateStateByKey(f) => operators::update_state_by_key(stream, *f, self.initial.to_vec()),
+            Step::MapWithState(how) => self.map_with_state(stream, *how),
+            step => single(stream, step),
+        })
+    }
+
+    fn map_with_state(&self, stream: DStream<Value>, how: MapWithState) -> DStream<Value> {
+        let initial = self.initial.to_vec();
+        match how.timeout_batches {
+            Some(batches) => operators::map_with_state(stream, how.function, initial, batch_intervals(batches)),
+            None => operators::map_with_unbounded_state(stream, how.function, initial),
         }
-        Step::TransformWith(TransformWith::Union, steps) => operators::transform_with_union(stream, right(steps)),
-        Step::TransformWith(TransformWith::Join, steps) => operators::transform_with_join(stream, right(steps)),
-        Step::Match(Match::Cogroup, steps) => operators::cogroup(stream, right(steps)),
-        Step::Match(Match::Join, steps) => operators::join(stream, right(steps)),
-        Step::Match(Match::LeftOuterJoin, steps) => operators::left_outer_join(stream, right(steps)),
-        Step::Match(Match::RightOuterJoin, steps) => operators::right_outer_join(stream, right(steps)),
-        Step::Match(Match::FullOuterJoin, steps) => operators::full_outer_join(stream, right(steps)),
-        step => single(stream, step),
-    })
+    }
+
+    /// A pipeline that starts at the second input.
+    fn right(&self, steps: &[Step]) -> DStream<Value> {
+        let first = self.second.expect("the case has a second input");
+        Chain { first, second: None, ..*self }.of(steps)
+    }
+}
+
+fn matched(how: Match, left: DStream<Value>, right: DStream<Value>) -> DStream<Value> {
+    match how {
+        Match::Cogroup => operators::cogroup(left, right),
+        Match::Join => operators::join(left, right),
+        Match::LeftOuterJoin => operators::left_outer_join(left, right),
+        Match::RightOuterJoin => operators::right_outer_join(left, right),
+        Match::FullOuterJoin => operators::full_outer_join(left, right),
+    }
+}
+
+fn batch_intervals(count: usize) -> Duration {
+    Duration::from_millis(count as u64 * BATCH_MS)
 }
 
 /// An operator on one stream.
@@ -90,6 +141,27 @@ fn single(stream: DStream<Value>, step: &Step) -> DStream<Value> {
         Step::CountByValue => operators::count_by_value(stream),
         Step::Transform(Transform::MapToString) => operators::transform_to_string(stream),
         Step::Transform(Transform::Nothing) => operators::transform_to_nothing(stream),
-        _ => unreachable!("`supported` and `chain` have dealt with the others"),
+        Step::Window(window) => {
+            operators::window(stream, batch_intervals(window.length), batch_intervals(window.slide))
+        }
+        Step::GroupByKeyAndWindow(window) => {
+            let (length, slide) = (batch_intervals(window.length), batch_intervals(window.slide));
+            operators::group_by_key_and_window(stream, length, slide)
+        }
+        Step::ReduceByKeyAndWindow(f, window) => {
+            let (length, slide) = (batch_intervals(window.length), batch_intervals(window.slide));
+            operators::reduce_by_key_and_window(stream, f, length, slide)
+        }
+        Step::ReduceByKeyAndWindowWithInverse { reduce, inverse, keep, window } => {
+            let (length, slide) = (batch_intervals(window.length), batch_intervals(window.slide));
+            operators::reduce_by_key_and_window_with_inverse(stream, reduce, inverse, keep, length, slide)
+        }
+        Step::CountByWindow(window) => {
+            operators::count_by_window(stream, batch_intervals(window.length), batch_intervals(window.slide))
+        }
+        Step::CountByValueAndWindow(window) => {
+            operators::count_by_value_and_window(stream, batch_intervals(window.length), batch_intervals(window.slide))
+        }
+        _ => unreachable!("`supported` and `Chain` have dealt with the others"),
     }
 }

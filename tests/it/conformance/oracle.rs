@@ -12,7 +12,7 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Outcome {
     let built =
         Model { initial: &case.initial_state }.chain(&source(&case.input), case.input2.as_ref().map(source), steps);
     let snapshots = built.snapshots.map(|snapshots| numbered(&snapshots));
-    let mut outcome = Outcome { outputs: numbered(&built.stream), snapshots, error: None };
+    let mut outcome = Outcome { outputs: numbered(&built.stream), snapshots, ..Outcome::default() };
     if built.fails && !outcome.outputs.is_empty() {
         outcome.outputs.clear();
         outcome.error = Some((1, "the function returned no batch".to_owned()));
@@ -80,7 +80,10 @@ impl Model<'_> {
             .timeout_batches
             .map(|batches| Timeout { idle_ms: batches as u64 * BATCH_MS, every_batches: how.checkpoint_batches });
         let pairs = stream.map(Value::split);
-        let (mapped, snapshots) = pairs.map_with_state(BATCH_MS, self.initial.to_vec(), timeout, how.function);
+        let (mapped, snapshots) =
+            pairs.map_with_state(BATCH_MS, self.initial.to_vec(), timeout, |time, key, value, state| {
+                (how.function)(time, key, value, state)
+            });
         (mapped, snapshots.map(Value::pair))
     }
 }

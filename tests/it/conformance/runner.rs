@@ -178,6 +178,12 @@ fn an_unknown_pipeline_fails_loudly() {
     assert!(failure("cases", case(json!({ "op": "transform", "fn": "sorted" }))).contains("unknown function `sorted`"));
     let inner = json!({ "op": "union", "with": [[{ "op": "mapp" }]] });
     assert!(failure("cases", case(inner)).contains("unknown operator `mapp`"));
+    let queue = |expected| {
+        json!({ "kind": "queue_stream", "one_at_a_time": false,
+        "enqueue_before_batch": [[[1], [2]], []], "expected_non_empty": expected })
+    };
+    assert_eq!(verdict("extra_cases", &queue(json!([[1, 2]])), Mode::Library), Verdict::Agrees);
+    assert!(failure("extra_cases", queue(json!([[1], [2]]))).contains("expected [[1], [2]]"));
     assert!(failure("extra_cases", json!({ "kind": "pidd" })).contains("nothing runs `pidd`"));
 }
 

@@ -3,9 +3,12 @@
 //! A record that is a pair is a list of two inside a pipeline, so keyed operators split it first and put it together
 //! again: fused into the same loops.
 
+use std::time::Duration;
+
+use streamflow::BatchTime;
 use streamflow::prelude::*;
 
-use super::functions::{Binary, Unary, to_string};
+use super::functions::{Binary, Mapping, Unary, Update, to_string};
 use super::value::Value;
 
 #[stream]
@@ -137,3 +140,108 @@ pub(super) fn full_outer_join(left: DStream<Value>, right: DStream<Value>) -> DS
         .map_values(|(v, w)| Value::pair((v.into(), w.into())))
         .map(Value::pair)
 }
+
+#[stream]
+pub(super) fn window(stream: DStream<Value>, length: Duration, slide: Duration) -> DStream<Value> {
+    stream.window(length, slide)
+}
+
+#[stream]
+pub(super) fn group_by_key_and_window(stream: DStream<Value>, length: Duration, slide: Duration) -> DStream<Value> {
+    stream.map(Value::split).group_by_key_and_window(length, slide).map_values(Value::List).map(Value::pair)
+}
+
+#[stream]
+pub(super) fn reduce_by_key_and_window(
+    stream: DStream<Value>,
+    f: Binary,
+    length: Duration,
+    slide: Duration,
+) -> DStream<Value> {
+    stream.map(Value::split).reduce_by_key_and_window(|a, b| f(a, b), length, slide).map(Value::pair)
+}
+
+#[stream]
+pub(super) fn reduce_by_key_and_window_with_inverse(
+    stream: DStream<Value>,
+    f: Binary,
+    inverse: Binary,
+    keep: Option<Unary>,
+    length: Duration,
+    slide: Duration,
+) -> DStream<Value> {
+    stream
+        .map(Value::split)
+        .reduce_by_key_and_window(
+            |a, b| f(a, b),
+            |a, b| inverse(a, b),
+            length,
+            slide,
+            |pair| keep.is_none_or(|keep| keep(Value::pair(pair.clone())).is_true()),
+        )
+        .map(Value::pair)
+}
+
+#[stream]
+pub(super) fn count_by_window(stream: DStream<Value>, length: Duration, slide: Duration) -> DStream<Value> {
+    stream.count_by_window(length, slide).map(|count| Value::Int(count as i64))
+}
+
+#[stream]
+pub(super) fn count_by_value_and_window(stream: DStream<Value>, length: Duration, slide: Duration) -> DStream<Value> {
+    stream.count_by_value_and_window(length, slide).map_values(|count| Value::Int(count as i64)).map(Value::pair)
+}
+
+#[stream]
+pub(super) fn update_state_by_key(stream: DStream<Value>, f: Update, initial: Vec<(Value, Value)>) -> DStream<Value> {
+    stream
+        .map(Value::split)
+        .update_state_by_key(|time, key, values, old| f(time.as_millis(), key, values, old), initial)
+        .map(Value::pair)
+}
+
+/// The mapped stream and the snapshots as one stream of pairs, told apart by their first halves.
+#[stream]
+pub(super) fn map_with_state(
+    stream: DStream<Value>,
+    f: Mapping,
+    initial: Vec<(Value, Value)>,
+    timeout: Duration,
+) -> DStream<Value> {
+    let mapped = stream.map(Value::split).map_with_state(
+        StateSpec::function_with_time(|time: BatchTime, key: &Value, value, state: &mut State<Value>| {
+            f(time.as_millis(), key, value, state)
+        })
+        .initial_state(initial)
+        .timeout(timeout),
+    );
+    let snapshots = mapped.state_snapshots();
+    mapped
+        .map(|record| Value::pair((MAPPED, record)))
+        .union(snapshots.map(|row| Value::pair((SNAPSHOT, Value::pair(row)))))
+}
+
+/// As [`map_with_state`], without a timeout.
+#[stream]
+pub(super) fn map_with_unbounded_state(
+    stream: DStream<Value>,
+    f: Mapping,
+    initial: Vec<(Value, Value)>,
+) -> DStream<Value> {
+    let mapped = stream.map(Value::split).map_with_state(
+        StateSpec::function_with_time(|time: BatchTime, key: &Value, value, state: &mut State<Value>| {
+            f(time.as_millis(), key, value, state)
+        })
+        .initial_state(initial)
+        .unbounded(),
+    );
+    let snapshots = mapped.state_snapshots();
+    mapped
+        .map(|record| Value::pair((MAPPED, record)))
+        .union(snapshots.map(|row| Value::pair((SNAPSHOT, Value::pair(row)))))
+}
+
+/// Marks records of a mapped stream.
+pub(super) const MAPPED: Value = Value::Int(0);
+/// Marks rows of a snapshot.
+pub(super) const SNAPSHOT: Value = Value::Int(1);

@@ -171,6 +171,44 @@ fn a_foreign_type_stands_beside_a_borrowed_one() {
     assert_eq!(on_lines("ab", by_id), [(foreign::Id(2), vec!["ab".to_owned()])]);
 }
 
+/// A key with a lifetime.
+#[derive(Clone, Copy, Record)]
+#[record(key, derive(Debug, PartialOrd, Ord))]
+struct Place<'a> {
+    city: &'a str,
+    zone: Option<&'a str>,
+    level: u8,
+}
+
+#[test]
+fn a_derived_type_with_a_lifetime_is_a_key() {
+    #[stream]
+    fn places(lines: DStream<str>) -> DStream<(OwnedPlace, u64)> {
+        lines
+            .filter_map(|line| {
+                let (city, zone) = line.split_once('/')?;
+                Some(Place { city, zone: Some(zone).filter(|zone| !zone.is_empty()), level: zone.len() as u8 })
+            })
+            .map(|place| (place, 1))
+            .reduce_by_key(|a, b| a + b)
+    }
+    let place =
+        |city: &str, zone: Option<&str>, level| OwnedPlace { city: city.into(), zone: zone.map(Into::into), level };
+    let counts = sorted(on_lines("rome/a\nrome/\noslo\nrome/a", places));
+    assert_eq!(counts, [(place("rome", None, 0), 1), (place("rome", Some("a"), 1), 2)]);
+}
+
+#[test]
+fn a_derived_type_meets_its_owned_form_behind_a_shuffle() {
+    #[stream]
+    fn distinct_then_again(lines: DStream<str>) -> DStream<(OwnedPlace, u64)> {
+        let once = lines.map(|line| Place { city: line, zone: None, level: 0 }).distinct();
+        once.count_by_value()
+    }
+    let counts = on_lines("rome\nrome", distinct_then_again);
+    assert_eq!(counts, [(OwnedPlace { city: "rome".to_owned(), zone: None, level: 0 }, 1)]);
+}
+
 #[test]
 fn types_of_the_standard_library_are_keys() {
     #[stream]

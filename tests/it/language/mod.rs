@@ -2,8 +2,11 @@
 
 mod borrowing;
 mod closures;
+mod corners;
 mod failures;
 mod graphs;
+mod outputs;
+mod retries;
 mod signatures;
 
 use streamflow::{BatchContext, DStream, Result};

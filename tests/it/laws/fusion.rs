@@ -38,7 +38,7 @@ fn same<A: Sample, R: Clone + std::fmt::Debug + Ord + Send + Sync + 'static>(
     fused: impl Fn(DStream<A>) -> DStream<R>,
     unfused: impl Fn(DStream<A>) -> DStream<R>,
 ) {
-    law(32, (batches::<A>(), setup(), setup()), |(input, setup, other)| {
+    law(64, (batches::<A>(), setup(), setup()), |(input, setup, other)| {
         // The partitions of the input may show where order is promised, so only the threads differ there.
         let other = if let Kept = order { super::Setup { threads: other.threads, ..setup } } else { other };
         let fused = output(setup, std::slice::from_ref(&input), |mut streams| fused(streams.remove(0)))?;

@@ -1,7 +1,8 @@
 //! Laws: what holds for any input.
 //!
 //! Every operator agrees with the naive model, whatever the partitions and threads ([`operators`]); operators fused in one
-//! function give what they give one by one ([`fusion`]); and so do random topologies ([`topologies`]). [`bulk`] repeats
+//! function give what they give one by one ([`fusion`]); and so do random topologies ([`topologies`]). Windows and
+//! state agree with the model too ([`windows`]). [`bulk`] repeats
 //! the essential with enough records for threads and for shuffles that stop combining. Seeds are fixed: a failure here is
 //! a failure everywhere.
 
@@ -9,6 +10,7 @@ mod bulk;
 mod fusion;
 mod operators;
 mod topologies;
+mod windows;
 
 use std::fmt::Debug;
 
@@ -78,8 +80,11 @@ fn output<A: Sample, R: Comparable>(
     inputs: &[Vec<Vec<A>>],
     topology: impl Fn(Vec<DStream<A>>) -> DStream<R>,
 ) -> Result<Vec<Batch<R>>, TestCaseError> {
-    let batches = run_all(setup, inputs, topology).into_iter();
-    batches.map(|batch| batch.map_err(|error| TestCaseError::fail(error.to_string()))).collect()
+    let ran = run_all(setup, inputs, |_, streams| topology(streams));
+    match ran.errors.first() {
+        Some((_, error)) => Err(TestCaseError::fail(error.to_string())),
+        None => Ok(ran.outputs.into_iter().map(|(_, batch)| batch).collect()),
+    }
 }
 
 /// What results must be to be compared.
@@ -93,7 +98,7 @@ fn agrees<A: Sample, R: Comparable>(
     library: impl Fn(Vec<DStream<A>>) -> DStream<R>,
     model: impl Fn(&[Stream<A>]) -> Stream<R>,
 ) {
-    law(24, (vec(batches::<A>(), inputs), setup()), |(inputs, setup)| {
+    law(64, (vec(batches::<A>(), inputs), setup()), |(inputs, setup)| {
         let sources: Vec<Stream<A>> = inputs.iter().map(|input| Stream::source(input, setup.partitions)).collect();
         let expected: Vec<Batch<R>> = model(&sources).batches.into_iter().flatten().collect();
         let expected = canonical(&expected, order);

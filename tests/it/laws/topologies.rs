@@ -54,7 +54,7 @@ fn model(steps: &[Step], input: Stream<i64>) -> Stream<Pair> {
 #[test]
 fn random_topologies_agree_with_the_model() {
     let input = vec(vec(-20_i64..20, 0..12), 2);
-    law(160, (vec(Step::any(), 1..8), input, setup(), setup()), |(steps, input, setup, other)| {
+    law(600, (vec(Step::any(), 1..8), input, setup(), setup()), |(steps, input, setup, other)| {
         let expected: Vec<Batch<Pair>> =
             model(&steps, Stream::source(&input, setup.partitions)).batches.into_iter().flatten().collect();
         let expected = canonical(&expected, Order::Free);

@@ -3,17 +3,21 @@
 //! The map side is that of the operator without a window; the reduce side merges a batch's buckets to partial aggregates
 //! and hands them to the [`Panes`] of the partition.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::fold::{Fold, Inverse, TwoStacks, Values};
 use super::panes::Panes;
+use super::saved::{self, Restored, Writer};
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
-use crate::error::Result;
-use crate::metrics::work::Kept;
+use crate::error::{Error, Result};
+use crate::metrics::work::Holding;
 use crate::plan::Operator;
+use crate::plan::explain::type_name;
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, ScatterWriter};
@@ -22,6 +26,8 @@ use crate::shuffle::table::Table;
 use crate::stage::combine::{Reduce, Tally, ValueWriter, checked};
 use crate::stage::sink::Sink;
 use crate::stage::{Gather, GatherCx};
+use crate::state::checkpointed::{Change, Checkpointed, Entries, Extent};
+use crate::state::codec::PairCodec;
 use crate::time::lock;
 use crate::topology::AnyDataset;
 
@@ -29,23 +35,66 @@ use crate::topology::AnyDataset;
 pub(crate) type Keep<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
 
 /// The window of a keyed stream: panes for each partition, and how a key's panes become its value.
-pub(crate) struct KeyedWindow<K, A, F: Fold<A>> {
+pub(crate) struct KeyedWindow<K: 'static, A, F: Fold<A>> {
     fold: F,
     keep: Keep<(K, A)>,
     operator: &'static Operator,
+    hasher: KeyHasher,
+    /// The parallelism of the context if the operator says nothing.
+    partitions: Option<usize>,
     continuity: Mutex<Continuity>,
-    partitions: OnceLock<Vec<Mutex<Panes<K, A, F>>>>,
+    panes: OnceLock<Vec<Mutex<Panes<K, A, F>>>>,
+    codec: OnceLock<PairCodec<K, A>>,
+    tracked: OnceLock<()>,
+    /// For each partition, what the checkpoint holds of it.
+    saved: Mutex<Vec<BTreeMap<u64, usize>>>,
 }
 
 impl<K, A, F> KeyedWindow<K, A, F>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    A: Send + Sync + 'static,
+    A: Clone + Send + Sync + 'static,
     F: Fold<A>,
-    A: Clone,
 {
-    pub(crate) fn new(operator: &'static Operator, fold: F, keep: Keep<(K, A)>) -> Self {
-        Self { fold, keep, operator, continuity: Mutex::default(), partitions: OnceLock::new() }
+    pub(crate) fn new(
+        operator: &'static Operator,
+        fold: F,
+        partitions: Option<usize>,
+        keep: impl Fn(&(K, A)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            fold,
+            keep: Box::new(keep),
+            operator,
+            hasher: KeyHasher::new(),
+            partitions,
+            continuity: Mutex::default(),
+            panes: OnceLock::new(),
+            codec: OnceLock::new(),
+            tracked: OnceLock::new(),
+            saved: Mutex::default(),
+        }
+    }
+
+    /// In how many partitions stages write.
+    pub(crate) fn partitions(&self, parallelism: usize) -> usize {
+        self.partitions.unwrap_or(parallelism)
+    }
+
+    /// The hasher of keys, the same for all writers.
+    pub(crate) fn hasher(&self) -> KeyHasher {
+        self.hasher.clone()
+    }
+
+    fn empty(&self, partitions: usize) -> Vec<Mutex<Panes<K, A, F>>> {
+        let panes = || {
+            let mut panes = Panes::default();
+            if self.tracked.get().is_some() {
+                panes.track();
+            }
+            Mutex::new(panes)
+        };
+        std::iter::repeat_with(panes).take(partitions).collect()
     }
 
     /// Takes a batch in. `parts[p]` is what the map tasks wrote for partition `p`, and `combine` makes a table of it.
@@ -56,10 +105,10 @@ where
         weight: usize,
         combine: impl Fn(Vec<B>) -> Table<K, A> + Sync,
         merge: impl Fn(A, A) -> A + Sync,
-    ) -> Result<AnyDataset> {
+    ) -> Result<Vec<Arc<Vec<(K, A)>>>> {
         let step = cx.run.window_step(cx.node);
         lock(&self.continuity).step(&step)?;
-        let windows = self.partitions.get_or_init(|| parts.iter().map(|_| Mutex::default()).collect());
+        let windows = self.panes.get_or_init(|| self.empty(parts.len()));
         let parts: Vec<Mutex<Vec<B>>> = parts.into_iter().map(Mutex::new).collect();
         let blocks = cx.run.tasks(parts.len(), weight, &|task| {
             let at = At(self.operator);
@@ -72,19 +121,73 @@ where
         });
         // A closure that failed half-way may have left panes that were entered by half.
         let blocks = blocks.inspect_err(|_| lock(&self.continuity).lose())?;
-        let kept = windows.iter().map(|panes| lock(panes).kept()).reduce(Kept::and);
+        let holding = windows.iter().map(|panes| lock(panes).holding()).reduce(Holding::and);
         cx.run.ledger().set_shuffled(cx.node, weight);
-        cx.run.ledger().keep(cx.node, kept.unwrap_or_default());
-        Ok(cx.run.blocks::<(K, A)>(cx.node, blocks))
+        cx.run.ledger().keep(cx.node, holding.unwrap_or_default());
+        Ok(blocks)
+    }
+}
+
+impl<K, A, F> Checkpointed for KeyedWindow<K, A, F>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    A: Clone + Send + Sync + 'static,
+    F: Fold<A>,
+{
+    fn fingerprint(&self) -> String {
+        format!("window of {} for each {}", type_name::<A>(), type_name::<K>())
+    }
+
+    fn set_codec(&self, codec: &dyn Any) {
+        if let Some(codec) = codec.downcast_ref::<PairCodec<K, A>>() {
+            let _ = self.codec.set(*codec);
+        }
+    }
+
+    fn has_codec(&self) -> bool {
+        self.codec.get().is_some()
+    }
+
+    fn track(&self) {
+        let _ = self.tracked.set(());
+        self.panes.get().into_iter().flatten().for_each(|panes| lock(panes).track());
+    }
+
+    fn save(&self, extent: Extent) -> Result<Vec<Change>> {
+        let codec = self.codec.get().ok_or_else(|| Error::invalid("this window cannot be written to a checkpoint"))?;
+        let mut changes = Vec::new();
+        let mut saved = lock(&self.saved);
+        for (partition, panes) in self.panes.get().into_iter().flatten().enumerate() {
+            if saved.len() <= partition {
+                saved.push(BTreeMap::new());
+            }
+            if extent == Extent::Everything {
+                saved[partition].clear();
+            }
+            let parts = &mut saved[partition];
+            let mut writer = Writer { codec, partition: partition as u64, parts, changes: &mut changes };
+            lock(panes).save(&self.fold, extent == Extent::Everything, |saved| writer.save(saved))?;
+        }
+        Ok(changes)
+    }
+
+    fn restore(&self, since_zero: u64, parallelism: usize, entries: Entries<'_>) -> Result<()> {
+        let codec = self.codec.get().ok_or_else(|| Error::invalid("this window cannot be read from a checkpoint"))?;
+        let partitions = self.partitions(parallelism);
+        let restored = saved::read(codec, &self.hasher, partitions, entries)?;
+        let windows = self.empty(partitions);
+        for (panes, Restored { panes: complete, open, values }) in windows.iter().zip(restored) {
+            lock(panes).restore(&self.fold, complete.into_iter(), open, values);
+        }
+        lock(&self.continuity).resume(since_zero);
+        self.panes.set(windows).map_err(|_| Error::illegal_state("a window is restored before its first batch"))
     }
 }
 
 /// `reduce_by_key_and_window`; the fold tells whether there is an inverse function.
-pub struct ReduceWindow<K, V, F, L: Fold<V>> {
+pub struct ReduceWindow<K: 'static, V, F, L: Fold<V>> {
     aggregator: Arc<Reduce<V, F>>,
-    hasher: KeyHasher,
-    partitions: Option<usize>,
-    window: KeyedWindow<K, V, L>,
+    window: Arc<KeyedWindow<K, V, L>>,
 }
 
 impl<K, V, F, L> Gather for ReduceWindow<K, V, F, L>
@@ -98,22 +201,23 @@ where
     type Writer = CombineWriter<K, Reduce<V, F>>;
 
     fn writer(&self, task: Task) -> Self::Writer {
-        let partitions = self.partitions.unwrap_or(task.parallelism);
-        CombineWriter::new(Arc::clone(&self.aggregator), self.hasher.clone(), partitions, true)
+        let partitions = self.window.partitions(task.parallelism);
+        CombineWriter::new(Arc::clone(&self.aggregator), self.window.hasher(), partitions)
     }
 
     fn gather(self: &Arc<Self>, written: Vec<Self::Writer>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let partitions = self.partitions.unwrap_or(cx.run.parallelism());
+        let partitions = self.window.partitions(cx.run.parallelism());
         let written: Vec<_> = written.into_iter().map(CombineWriter::into_buckets).collect();
         let weight = written.iter().flatten().map(Bucket::len).sum();
         let aggregator = &*self.aggregator;
-        self.window.step(
+        let blocks = self.window.step(
             cx,
             transpose(written, partitions),
             weight,
             |buckets| merge_buckets(aggregator, buckets),
             |left, right| aggregator.merge(left, right),
-        )
+        )?;
+        Ok(cx.run.blocks::<(K, V)>(cx.node, blocks))
     }
 }
 
@@ -134,9 +238,9 @@ where
     ) -> DStream<(K, V)> {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = TwoStacks { aggregator: Arc::clone(&aggregator) };
-        let window = KeyedWindow::new(operator, fold, Box::new(|_| true));
-        let gather = ReduceWindow { aggregator, hasher: KeyHasher::new(), partitions: checked(partitions), window };
-        self.build_window(operator, WindowSpec { length, slide }, gather)
+        let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), |_| true));
+        let state = Arc::clone(&window);
+        self.build_window(operator, WindowSpec { length, slide }, state, ReduceWindow { aggregator, window })
     }
 }
 
@@ -161,17 +265,15 @@ where
     ) -> DStream<(K, V)> {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = Inverse { aggregator: Arc::clone(&aggregator), inverse };
-        let window = KeyedWindow::new(operator, fold, Box::new(keep));
-        let gather = ReduceWindow { aggregator, hasher: KeyHasher::new(), partitions: checked(partitions), window };
-        self.build_window(operator, WindowSpec { length, slide }, gather)
+        let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), keep));
+        let state = Arc::clone(&window);
+        self.build_window(operator, WindowSpec { length, slide }, state, ReduceWindow { aggregator, window })
     }
 }
 
 /// `count_by_value_and_window`: how often each record occurs in the window.
-pub struct CountWindow<K> {
-    hasher: KeyHasher,
-    partitions: Option<usize>,
-    window: KeyedWindow<K, u64, Inverse<Tally, fn(u64, u64) -> u64>>,
+pub struct CountWindow<K: 'static> {
+    window: Arc<KeyedWindow<K, u64, Inverse<Tally, fn(u64, u64) -> u64>>>,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
@@ -179,16 +281,18 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
     type Writer = ValueWriter<K, Tally>;
 
     fn writer(&self, task: Task) -> ValueWriter<K, Tally> {
-        let partitions = self.partitions.unwrap_or(task.parallelism);
-        ValueWriter::new(CombineWriter::new(Arc::new(Tally), self.hasher.clone(), partitions, true))
+        let partitions = self.window.partitions(task.parallelism);
+        ValueWriter::new(CombineWriter::new(Arc::new(Tally), self.window.hasher(), partitions))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ValueWriter<K, Tally>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let partitions = self.partitions.unwrap_or(cx.run.parallelism());
+        let partitions = self.window.partitions(cx.run.parallelism());
         let written: Vec<_> = written.into_iter().map(ValueWriter::into_buckets).collect();
         let weight = written.iter().flatten().map(Bucket::len).sum();
         let parts = transpose(written, partitions);
-        self.window.step(cx, parts, weight, |buckets| merge_buckets(&Tally, buckets), |left, right| left + right)
+        let combine = |buckets| merge_buckets(&Tally, buckets);
+        let blocks = self.window.step(cx, parts, weight, combine, |left, right| left + right)?;
+        Ok(cx.run.blocks::<(K, u64)>(cx.node, blocks))
     }
 }
 
@@ -202,17 +306,14 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
         partitions: Option<usize>,
     ) -> DStream<(K, u64)> {
         let fold = Inverse { aggregator: Arc::new(Tally), inverse: (|all, left| all - left) as fn(u64, u64) -> u64 };
-        let window = KeyedWindow::new(operator, fold, Box::new(|(_, count)| *count > 0));
-        let gather = CountWindow { hasher: KeyHasher::new(), partitions: checked(partitions), window };
-        self.build_window(operator, WindowSpec { length, slide }, gather)
+        let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), |(_, count)| *count > 0));
+        self.build_window(operator, WindowSpec { length, slide }, window.clone(), CountWindow { window })
     }
 }
 
 /// `group_by_key_and_window`: all values of a key in the window.
-pub struct GroupWindow<K, V: Clone + Send + Sync + 'static> {
-    hasher: KeyHasher,
-    partitions: Option<usize>,
-    window: KeyedWindow<K, Vec<V>, Values>,
+pub struct GroupWindow<K: 'static, V: Clone + Send + Sync + 'static> {
+    window: Arc<KeyedWindow<K, Vec<V>, Values>>,
 }
 
 impl<K, V> Gather for GroupWindow<K, V>
@@ -224,17 +325,19 @@ where
     type Writer = ScatterWriter<K, V>;
 
     fn writer(&self, task: Task) -> ScatterWriter<K, V> {
-        ScatterWriter::new(self.hasher.clone(), self.partitions.unwrap_or(task.parallelism))
+        ScatterWriter::new(self.window.hasher(), self.window.partitions(task.parallelism))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let partitions = self.partitions.unwrap_or(cx.run.parallelism());
+        let partitions = self.window.partitions(cx.run.parallelism());
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let weight = written.iter().flatten().map(Vec::len).sum();
-        self.window.step(cx, transpose(written, partitions), weight, group, |mut older, newer| {
+        let parts = transpose(written, partitions);
+        let blocks = self.window.step(cx, parts, weight, group, |mut older, newer| {
             older.extend(newer);
             older
-        })
+        })?;
+        Ok(cx.run.blocks::<(K, Vec<V>)>(cx.node, blocks))
     }
 }
 
@@ -251,8 +354,7 @@ where
         slide: Option<Duration>,
         partitions: Option<usize>,
     ) -> DStream<(K, Vec<V>)> {
-        let window = KeyedWindow::new(operator, Values, Box::new(|_| true));
-        let gather = GroupWindow { hasher: KeyHasher::new(), partitions: checked(partitions), window };
-        self.build_window(operator, WindowSpec { length, slide }, gather)
+        let window = Arc::new(KeyedWindow::new(operator, Values, checked(partitions), |_| true));
+        self.build_window(operator, WindowSpec { length, slide }, window.clone(), GroupWindow { window })
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod fold;
 pub(crate) mod keyed;
 pub(crate) mod panes;
 pub(crate) mod raw;
+mod saved;
 pub(crate) mod total;
 
 use std::time::Duration;

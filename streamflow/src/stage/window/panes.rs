@@ -14,11 +14,12 @@ use hashbrown::hash_table::Entry;
 
 use super::WindowStep;
 use super::fold::Fold;
-use crate::metrics::work::Kept;
+use crate::metrics::work::Holding;
+use crate::record::kept::Kept;
 use crate::shuffle::table::{Row, Table};
 
 /// The window state of one partition.
-pub(crate) struct Panes<K, A, F: Fold<A>> {
+pub(crate) struct Panes<K: 'static, A, F: Fold<A>> {
     index: HashTable<u32>,
     slots: Vec<Slot<K, F::Kept>>,
     free: Vec<u32>,
@@ -40,11 +41,11 @@ struct Changes<K> {
     forgotten: Vec<K>,
 }
 
-struct Slot<K, Kept> {
+struct Slot<K: 'static, V> {
     hash: u64,
     /// Nothing in a free slot.
-    key: Option<K>,
-    kept: Kept,
+    key: Option<Kept<K>>,
+    kept: V,
     /// Number of panes that hold the key.
     panes: u32,
 }
@@ -74,7 +75,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
             if self.open.len() == 0 {
                 self.open = batch;
             } else {
-                batch.into_rows().for_each(|row| self.open.merge(row, &merge));
+                batch.into_rows().for_each(|row| self.open.merge(row, |acc| acc, &merge));
             }
         }
         if step.ends_pane() {
@@ -85,11 +86,11 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
     }
 
     /// What the partition holds.
-    pub(crate) fn kept(&self) -> Kept {
+    pub(crate) fn holding(&self) -> Holding {
         let entries: usize = self.panes.iter().map(|pane| pane.keys.len()).sum();
         let bytes = self.slots.len() * size_of::<Slot<K, F::Kept>>() + entries * size_of::<(u32, F::Left)>();
         let panes = self.panes.len() as u64;
-        Kept { keys: (self.slots.len() - self.free.len()) as u64, bytes: bytes as u64, panes }
+        Holding { keys: (self.slots.len() - self.free.len()) as u64, bytes: bytes as u64, panes }
     }
 
     fn enter(&mut self, fold: &F, number: u64, rows: impl ExactSizeIterator<Item = Row<K, A>>) {
@@ -131,11 +132,11 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
     }
 
     /// The slot of a key, a new one if there is none.
-    fn slot(&mut self, hash: u64, key: K) -> u32 {
+    fn slot(&mut self, hash: u64, key: Kept<K>) -> u32 {
         let slots = &mut self.slots;
         let same = |&slot: &u32| {
             let slot = &slots[slot as usize];
-            slot.hash == hash && slot.key.as_ref() == Some(&key)
+            slot.hash == hash && slot.key.as_ref().is_some_and(|other| other.same(&key))
         };
         match self.index.entry(hash, same, |&slot| slots[slot as usize].hash) {
             Entry::Occupied(entry) => *entry.get(),
@@ -161,7 +162,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
         let slot = &mut self.slots[number as usize];
         let key = slot.key.take();
         if let Some(changes) = self.changes.as_mut().filter(|_| F::STAYS) {
-            changes.forgotten.extend(key);
+            changes.forgotten.extend(key.map(Kept::into_key));
         }
         slot.kept = F::Kept::default();
         if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
@@ -178,7 +179,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
         for number in 0..self.slots.len() {
             let slot = &self.slots[number];
             let Some(key) = &slot.key else { continue };
-            let record = (key.clone(), fold.value(&slot.kept));
+            let record = (key.to_key(), fold.value(&slot.kept));
             if keep(&record) {
                 records.push(record);
             } else if slot.panes == 0 {
@@ -192,13 +193,13 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
 /// What of a window is saved: parts of panes, and the values of keys where these do not follow from the panes.
 pub(crate) enum Saved<'a, K, A> {
     /// Rows of a complete pane.
-    Pane { number: u64, rows: Vec<(&'a K, &'a A)> },
+    Pane { number: u64, rows: Vec<(K, &'a A)> },
     /// A pane that has left.
     PaneLeft { number: u64 },
     /// The rows of the pane that is not complete.
-    Open { rows: Vec<(&'a K, &'a A)> },
+    Open { rows: Vec<(K, &'a A)> },
     /// The value of a key.
-    Value { key: &'a K, value: A },
+    Value { key: K, value: A },
     /// A key that was forgotten.
     Forgotten { key: K },
 }
@@ -229,10 +230,10 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
             let rows = pane
                 .keys
                 .iter()
-                .filter_map(|(slot, left)| Some((slots[*slot as usize].key.as_ref()?, fold.pane(left)?)));
+                .filter_map(|(slot, left)| Some((slots[*slot as usize].key.as_ref()?.to_key(), fold.pane(left)?)));
             save(Saved::Pane { number: pane.number, rows: rows.collect() })?;
         }
-        save(Saved::Open { rows: self.open.rows().map(|row| (&row.key, &row.acc)).collect() })?;
+        save(Saved::Open { rows: self.open.rows().map(|row| (row.key.to_key(), &row.acc)).collect() })?;
         if F::STAYS {
             if everything {
                 touched = (0..slots.len() as u32).collect();
@@ -242,7 +243,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
             }
             for slot in touched.iter().map(|&number| &slots[number as usize]) {
                 if let Some(key) = &slot.key {
-                    save(Saved::Value { key, value: fold.value(&slot.kept) })?;
+                    save(Saved::Value { key: key.to_key(), value: fold.value(&slot.kept) })?;
                 }
             }
         }
@@ -256,13 +257,12 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
         panes: impl Iterator<Item = (u64, Vec<Row<K, A>>)>,
         open: Vec<Row<K, A>>,
         values: Vec<Row<K, A>>,
-        merge: impl Fn(A, A) -> A,
     ) {
         for (number, rows) in panes {
             self.enter(fold, number, rows.into_iter());
         }
         for row in open {
-            self.open.merge(row, &merge);
+            self.open.merge(row, |acc| acc, |_, newer| newer);
         }
         for Row { hash, key, acc } in values {
             let number = self.slot(hash, key);

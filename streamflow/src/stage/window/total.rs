@@ -1,30 +1,32 @@
 //! Windows with one value: `count_by_window` and `reduce_by_window`.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::fold::{Fold, Inverse, TwoStacks};
-use super::panes::Panes;
+use super::keyed::KeyedWindow;
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
 use crate::error::Result;
-use crate::metrics::work::Kept;
+use crate::metrics::work::Holding;
 use crate::plan::Operator;
 use crate::record::own::Id;
-use crate::run::{At, Task, guard};
+use crate::run::Task;
 use crate::shuffle::map_side::Aggregator;
 use crate::shuffle::table::Table;
 use crate::stage::combine::Reduce;
 use crate::stage::sink::Sink;
 use crate::stage::total::{CountWriter, ReduceWriter};
 use crate::stage::{Gather, GatherCx};
+use crate::state::checkpointed::{Change, Checkpointed, Entries, Extent};
+use crate::state::codec::Codec;
 use crate::time::lock;
 use crate::topology::AnyDataset;
 
 /// `count_by_window`: the number of records in the window.
-#[derive(Default)]
-pub struct CountAllWindow(Mutex<CountState>);
+pub struct CountAllWindow(Arc<Mutex<CountState>>);
 
 #[derive(Default)]
 struct CountState {
@@ -56,33 +58,57 @@ impl Gather for CountAllWindow {
         }
         let records = if step.ends_window() { state.total.into_iter().collect() } else { Vec::new() };
         let panes = state.panes.len() as u64;
-        cx.run.ledger().keep(cx.node, Kept { keys: 0, bytes: panes * size_of::<(u64, u64)>() as u64, panes });
+        cx.run.ledger().keep(cx.node, Holding { keys: 0, bytes: panes * size_of::<(u64, u64)>() as u64, panes });
         Ok(cx.run.blocks::<u64>(cx.node, vec![Arc::new(records)]))
+    }
+}
+
+/// A window of numbers is so small that it is always saved as one entry.
+impl Checkpointed for Mutex<CountState> {
+    fn fingerprint(&self) -> String {
+        "window of a count".to_owned()
+    }
+
+    fn set_codec(&self, _: &dyn Any) {}
+
+    fn has_codec(&self) -> bool {
+        true
+    }
+
+    fn track(&self) {}
+
+    fn save(&self, _: Extent) -> Result<Vec<Change>> {
+        let state = lock(self);
+        let panes: Vec<(u64, u64)> = state.panes.iter().copied().collect();
+        let mut value = Vec::new();
+        Codec::new().write(&(state.total, panes), &mut value)?;
+        Ok(vec![Change { key: Vec::new(), value: Some(value) }])
+    }
+
+    fn restore(&self, since_zero: u64, _: usize, entries: Entries<'_>) -> Result<()> {
+        let mut state = lock(self);
+        for entry in entries {
+            let (_, value) = entry?;
+            let (total, panes) = Codec::<(Option<u64>, Vec<(u64, u64)>)>::new().read(&mut &value[..])?;
+            (state.total, state.panes) = (total, panes.into());
+        }
+        state.continuity.resume(since_zero);
+        Ok(())
     }
 }
 
 impl Sink<CountAllWindow> {
     /// Makes the node of a `count_by_window`.
     pub fn finish(self, operator: &'static Operator, length: Duration, slide: Option<Duration>) -> DStream<u64> {
-        self.build_window(operator, WindowSpec { length, slide }, CountAllWindow::default())
+        let state: Arc<Mutex<CountState>> = Arc::default();
+        self.build_window(operator, WindowSpec { length, slide }, Arc::clone(&state) as _, CountAllWindow(state))
     }
 }
 
 /// `reduce_by_window`: one value for all records of the window. It is a window with a single key.
 pub struct ReduceAllWindow<T, F, L: Fold<T>> {
     aggregator: Arc<Reduce<T, F>>,
-    fold: L,
-    operator: &'static Operator,
-    state: Mutex<(Continuity, Panes<(), T, L>)>,
-}
-
-impl<T, F, L> ReduceAllWindow<T, F, L>
-where
-    L: Fold<T>,
-{
-    fn new(operator: &'static Operator, aggregator: Arc<Reduce<T, F>>, fold: L) -> Self {
-        Self { aggregator, fold, operator, state: Mutex::new((Continuity::default(), Panes::default())) }
-    }
+    window: Arc<KeyedWindow<(), T, L>>,
 }
 
 impl<T, F, L> Gather for ReduceAllWindow<T, F, L>
@@ -99,26 +125,18 @@ where
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ReduceWriter<T, F>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let step = cx.run.window_step(cx.node);
-        let mut state = lock(&self.state);
-        let (continuity, panes) = &mut *state;
-        continuity.step(&step)?;
-        let records = guard(|| {
-            let at = At(self.operator);
+        let merge = |left, right| self.aggregator.merge(left, right);
+        let hash = self.window.hasher().hash(&Id(()));
+        let combine = |written: Vec<ReduceWriter<T, F>>| {
             let mut batch = Table::new();
-            let merge = |left, right| self.aggregator.merge(left, right);
             for value in written.into_iter().filter_map(ReduceWriter::into_acc) {
-                batch.upsert(0, Id(()), value, |value| value, merge);
+                batch.upsert(hash, Id(()), value, |value| value, merge);
             }
-            panes.step(&self.fold, &step, batch, merge);
-            let records = if step.ends_window() { panes.records(&self.fold, &|_| true) } else { Vec::new() };
-            std::mem::forget(at);
-            records
-        });
-        let records = records.inspect_err(|_| continuity.lose())?;
-        cx.run.ledger().keep(cx.node, panes.kept());
-        let records = records.into_iter().map(|((), value)| value).collect();
-        Ok(cx.run.blocks::<T>(cx.node, vec![Arc::new(records)]))
+            batch
+        };
+        let blocks = self.window.step(cx, vec![written], 1, combine, merge)?;
+        let values = blocks.iter().flat_map(|block| block.iter()).map(|((), value)| value.clone()).collect();
+        Ok(cx.run.blocks::<T>(cx.node, vec![Arc::new(values)]))
     }
 }
 
@@ -137,8 +155,9 @@ where
     ) -> DStream<T> {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = TwoStacks { aggregator: Arc::clone(&aggregator) };
-        let gather = ReduceAllWindow::new(operator, aggregator, fold);
-        self.build_window(operator, WindowSpec { length, slide }, gather)
+        let window = Arc::new(KeyedWindow::new(operator, fold, Some(1), |_| true));
+        let state = Arc::clone(&window);
+        self.build_window(operator, WindowSpec { length, slide }, state, ReduceAllWindow { aggregator, window })
     }
 }
 
@@ -159,7 +178,8 @@ where
     ) -> DStream<T> {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = Inverse { aggregator: Arc::clone(&aggregator), inverse };
-        let gather = ReduceAllWindow::new(operator, aggregator, fold);
-        self.build_window(operator, WindowSpec { length, slide }, gather)
+        let window = Arc::new(KeyedWindow::new(operator, fold, Some(1), |_| true));
+        let state = Arc::clone(&window);
+        self.build_window(operator, WindowSpec { length, slide }, state, ReduceAllWindow { aggregator, window })
     }
 }

@@ -1,0 +1,187 @@
+//! What the benches share: data, and each measured program in three forms.
+//!
+//! A [`Group`] is one task on one set of data; its [`Program`]s do the same work and give the same result:
+//!
+//! | program | what it is |
+//! |---|---|
+//! | `fused` | a `#[stream]` function as a user writes it ([`topologies`]) |
+//! | `hand_written` | the best two-thread program without the library that we can write ([`hand_written`]) |
+//! | `unfused` | the same topology with every operator in a function of its own ([`unfused`]) |
+
+#![allow(dead_code, reason = "each bench uses a part of it")]
+#![allow(unreachable_pub, reason = "a module of several benches: `pub` says what they use")]
+
+pub mod data;
+pub mod hand_written;
+pub mod topologies;
+pub mod unfused;
+
+use std::hash::Hash;
+use std::hint::black_box;
+use std::rc::Rc;
+
+use ahash::RandomState;
+use streamflow::{BatchContext, DStream};
+
+/// Threads of every program.
+pub const THREADS: usize = 2;
+/// What `grep` looks for.
+pub const PATTERN: &str = "ERROR";
+
+/// One task on one set of data.
+pub struct Group {
+    /// Its name: an interface, used by whoever compares results over time.
+    pub name: &'static str,
+    /// Records that go in: lines, words, pairs or numbers.
+    pub elements: usize,
+    /// The programs that do it.
+    pub programs: Vec<Program>,
+}
+
+impl Group {
+    /// The program of this name.
+    pub fn program(&mut self, name: &str) -> &mut Program {
+        self.programs.iter_mut().find(|program| program.name == name).expect("a pair names programs of its group")
+    }
+}
+
+/// One way to do the task.
+pub struct Program {
+    /// `fused`, `hand_written` or `unfused`.
+    pub name: &'static str,
+    work: Box<dyn Work>,
+}
+
+impl Program {
+    fn new<R: Outcome>(name: &'static str, run: impl FnMut() -> R + 'static) -> Self {
+        Self { name, work: Box::new(run) }
+    }
+
+    /// Does the task once, and frees the result.
+    pub fn run(&mut self) {
+        self.work.run();
+    }
+
+    /// Does the task once, and returns a number that is the same for equal results, whatever their order.
+    pub fn digest(&mut self) -> u64 {
+        self.work.digest()
+    }
+}
+
+trait Work {
+    fn run(&mut self);
+    fn digest(&mut self) -> u64;
+}
+
+impl<R: Outcome, F: FnMut() -> R> Work for F {
+    fn run(&mut self) {
+        black_box(self());
+    }
+
+    fn digest(&mut self) -> u64 {
+        self().digest()
+    }
+}
+
+/// A result that can be compared with those of the other programs.
+trait Outcome {
+    fn digest(&self) -> u64;
+}
+
+impl Outcome for u64 {
+    fn digest(&self) -> u64 {
+        *self
+    }
+}
+
+/// Partitions of records, each in any order.
+impl<T: Hash> Outcome for Vec<Vec<T>> {
+    fn digest(&self) -> u64 {
+        let hasher = RandomState::with_seeds(5, 6, 7, 8);
+        self.iter().flatten().fold(0, |sum, record| sum.wrapping_add(hasher.hash_one(record)))
+    }
+}
+
+/// Runs topologies one after the other on the same threads.
+struct Batches(BatchContext);
+
+impl Batches {
+    fn new() -> Rc<Self> {
+        Rc::new(Self(BatchContext::with(THREADS, THREADS).expect("threads can be started")))
+    }
+
+    fn run<T: Send + Sync + 'static>(&self, declare: impl FnOnce(&BatchContext) -> DStream<T>) -> Vec<Vec<T>> {
+        let ctx = self.0.sibling();
+        let result = declare(&ctx);
+        ctx.collect_partitions(result).expect("the program succeeds")
+    }
+
+    fn run_one<T: Send + Sync + 'static>(&self, declare: impl FnOnce(&BatchContext) -> DStream<T>) -> T {
+        self.run(declare).into_iter().flatten().next().expect("the program has one result")
+    }
+}
+
+fn threads() -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(THREADS).build().expect("threads can be started")
+}
+
+/// A group by its name, and how to make it; making it makes its data.
+pub type Maker = (&'static str, fn() -> Group);
+
+/// The groups of [`fused`](topologies) programs.
+pub const FUSED: [Maker; 4] =
+    [("word_count", word_count), ("grep", grep), ("key_sum", key_sum), ("stateless_chain", stateless_chain)];
+
+fn word_count() -> Group {
+    let text = data::text();
+    let blocks = data::text_blocks(&text, THREADS);
+    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let same = blocks.clone();
+    // The text lives as long as the process, so that a result may borrow from it.
+    let text: &'static str = text.leak();
+    let programs = vec![
+        Program::new("fused", move || fused.run(|ctx| topologies::word_count(ctx.text_blocks(blocks.clone())))),
+        Program::new("hand_written", move || hand_written::word_count(&threads, text)),
+        Program::new("unfused", move || unfused.run(|ctx| unfused::word_count(ctx.text_blocks(same.clone())))),
+    ];
+    Group { name: "word_count", elements: data::WORDS, programs }
+}
+
+fn grep() -> Group {
+    let text = data::log();
+    let blocks = data::text_blocks(&text, THREADS);
+    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let same = blocks.clone();
+    let programs = vec![
+        Program::new("fused", move || fused.run_one(|ctx| topologies::grep(ctx.text_blocks(blocks.clone())))),
+        Program::new("hand_written", move || hand_written::grep(&threads, &text)),
+        Program::new("unfused", move || unfused.run_one(|ctx| unfused::grep(ctx.text_blocks(same.clone())))),
+    ];
+    Group { name: "grep", elements: data::LOG_LINES, programs }
+}
+
+fn key_sum() -> Group {
+    let pairs = data::pairs();
+    let blocks = data::blocks(&pairs, THREADS);
+    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let same = blocks.clone();
+    let programs = vec![
+        Program::new("fused", move || fused.run(|ctx| topologies::key_sum(ctx.partitions(blocks.clone())))),
+        Program::new("hand_written", move || hand_written::key_sum(&threads, &pairs)),
+        Program::new("unfused", move || unfused.run(|ctx| unfused::key_sum(ctx.partitions(same.clone())))),
+    ];
+    Group { name: "key_sum", elements: data::PAIRS, programs }
+}
+
+fn stateless_chain() -> Group {
+    let numbers = data::numbers();
+    let blocks = data::blocks(&numbers, THREADS);
+    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let same = blocks.clone();
+    let programs = vec![
+        Program::new("fused", move || fused.run_one(|ctx| topologies::stateless_chain(ctx.partitions(blocks.clone())))),
+        Program::new("hand_written", move || hand_written::stateless_chain(&threads, &numbers)),
+        Program::new("unfused", move || unfused.run_one(|ctx| unfused::stateless_chain(ctx.partitions(same.clone())))),
+    ];
+    Group { name: "stateless_chain", elements: data::NUMBERS, programs }
+}
