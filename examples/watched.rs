@@ -66,6 +66,7 @@ fn shop(
 }
 
 /// A line such as `customer country cents`.
+#[derive(Clone, Copy)]
 struct Order<'a> {
     customer: u64,
     country: &'a str,
@@ -84,7 +85,7 @@ impl<'a> Order<'a> {
 }
 
 fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).with_writer(std::io::stderr).init();
     let args = Args::parse();
     let interval = Duration::from_millis(args.interval);
     let mut builder = StreamingContext::builder("web shop").batch_interval(interval);
