@@ -10,12 +10,13 @@
 //! that there is something to see. `docs/operating.md` says how to read the page.
 
 use std::fmt::Write as _;
+use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 use streamflow::listener::{Progress, Summary};
 use streamflow::prelude::*;
 use streamflow::source::Source;
-use streamflow::{BatchTime, Result, TextBlock};
+use streamflow::{BatchTime, Clock, Result, SystemClock, TextBlock};
 
 /// Counts the visits and orders of a web shop.
 #[derive(Parser)]
@@ -38,6 +39,9 @@ struct Args {
     /// Sometimes takes longer than an interval.
     #[arg(long)]
     slow: bool,
+    /// Fails one batch of 16, with this text as the reason. With `--batches`: `await_termination` returns the first error.
+    #[arg(long, value_name = "TEXT")]
+    fail: Option<String>,
     /// Prints what is run in place of running it, in the language of Graphviz.
     #[arg(long)]
     explain: bool,
@@ -107,9 +111,11 @@ fn main() -> Result<()> {
     } else {
         popular.print(5);
     }
-    let slow = args.slow.then_some(interval);
-    revenue.foreach_batch(move |batch| check(&batch, slow));
-    spent.foreach_partition(|customers| drop(customers.max_by_key(|(_, cents)| *cents)));
+    let trouble = Trouble { slow: args.slow.then_some(interval), fail: args.fail };
+    revenue.foreach_batch(move |batch| trouble.meet(&batch));
+    spent.foreach_partition(|customers| {
+        let _best = customers.max_by_key(|(_, cents)| *cents);
+    });
 
     if args.explain {
         println!("{}", ctx.explain().to_dot());
@@ -118,7 +124,7 @@ fn main() -> Result<()> {
     ctx.start()?;
     if args.batches > 0 {
         let last = ctx.clock().now() + interval * u32::try_from(args.batches).unwrap_or(u32::MAX);
-        ctx.clock().wait_until(last, &std::sync::atomic::AtomicBool::new(false));
+        ctx.clock().wait_until(last, &AtomicBool::new(false));
         ctx.stop_gracefully()?;
     }
     let ended = ctx.await_termination();
@@ -127,15 +133,25 @@ fn main() -> Result<()> {
     ended
 }
 
-/// Looks at the revenue by country; with `slow` it takes its time in one batch of 16.
-fn check(batch: &Batch<(String, u64)>, slow: Option<Duration>) {
-    let busiest = batch.iter().max_by_key(|(_, cents)| *cents);
-    if let (Some(interval), Some((_, cents))) = (slow, busiest)
-        && cents % 16 == 0
-    {
-        let clock = streamflow::SystemClock::new();
-        let later = streamflow::Clock::now(&clock) + interval * 2;
-        streamflow::Clock::wait_until(&clock, later, &std::sync::atomic::AtomicBool::new(false));
+/// What goes wrong in one batch of 16, so that the page has something to show.
+struct Trouble {
+    /// The batch takes twice this time.
+    slow: Option<Duration>,
+    /// It fails with this text.
+    fail: Option<String>,
+}
+
+impl Trouble {
+    fn meet(&self, revenue: &Batch<(String, u64)>) -> std::result::Result<(), String> {
+        let busiest = revenue.iter().map(|(_, cents)| *cents).max();
+        if !busiest.is_some_and(|cents| cents % 16 == 0) {
+            return Ok(());
+        }
+        if let Some(interval) = self.slow {
+            let clock = SystemClock::new();
+            clock.wait_until(clock.now() + interval * 2, &AtomicBool::new(false));
+        }
+        self.fail.clone().map_or(Ok(()), Err)
     }
 }
 

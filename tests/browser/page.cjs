@@ -16,8 +16,8 @@ const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
 /** Starts the example and waits until it says where its page is. */
-async function startExample(...options) {
-  const program = spawn(example, ["--ui", "127.0.0.1:0", "--batches", "0", ...options], { stdio: ["ignore", "ignore", "pipe"] });
+async function startExample(batches, ...options) {
+  const program = spawn(example, ["--ui", "127.0.0.1:0", "--batches", String(batches), ...options], { stdio: ["ignore", "ignore", "pipe"] });
   for await (const line of createInterface({ input: program.stderr })) {
     const found = line.match(/http:\S+/);
     if (found) return { program, address: found[0] };
@@ -107,8 +107,29 @@ async function looks(address) {
   await phone.context.close();
 }
 
+/** What comes from the program is shown as it is, and does nothing. */
+async function staysText() {
+  const hostile = "</span><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> \u001b[31m \u202e";
+  const { program, address } = await startExample(5000, "--fail", hostile);
+  const { context, page, complaints } = await open("hostile", { viewport: DESK, address });
+  try {
+    await page.waitForSelector("#errors .error-text", { timeout: 60000 });
+    const text = await page.textContent("#errors .error-text");
+    assert(text.includes("<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> \u241b[31m \ufffd"), text);
+    await page.click("#completed tr.batch:has(.status-failed)");
+    await page.waitForSelector("#completed tr.detail .error-text");
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+    assert.equal(await page.locator("main img, main script").count(), 0);
+    assert.deepEqual(complaints, []);
+    await shot(page, "errors");
+  } finally {
+    await context.close();
+    program.kill("SIGKILL");
+  }
+}
+
 async function main() {
-  const { program, address } = await startExample("--slow");
+  const { program, address } = await startExample(0, "--slow");
   try {
     const light = await useIt(address);
     await looks(address);
@@ -117,6 +138,7 @@ async function main() {
     await light.page.waitForSelector("#health.bad:has-text('stopped')");
     assert(await light.page.locator("#completed tr.batch").count() > 10);
     await light.context.close();
+    await staysText();
   } finally {
     program.kill("SIGKILL");
   }

@@ -172,7 +172,9 @@ impl StreamingListener for History {
     }
 
     fn on_receiver_started(&self, receiver: &ReceiverInfo) {
-        self.change(|memory| drop(memory.receivers.insert(receiver.input, receiver.active)));
+        self.change(|memory| {
+            memory.receivers.insert(receiver.input, receiver.active);
+        });
     }
 
     fn on_receiver_error(&self, receiver: &ReceiverInfo) {

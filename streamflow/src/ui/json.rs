@@ -120,6 +120,7 @@ pub(super) fn topology(hub: &Hub) -> Value {
         "id": vertex.id,
         "kind": vertex.kind,
         "lines": vertex.lines,
+        "labels": vertex.labels,
         "x": vertex.x,
         "y": vertex.y,
         "width": vertex.width,

@@ -16,7 +16,7 @@ const PADDING: (f32, f32) = (24.0, 18.0);
 /// Between boxes of neighbouring layers, and of one layer.
 const GAP: (f32, f32) = (56.0, 22.0);
 /// A longer line is cut in the drawing; the page shows it in full beside it.
-const LONGEST_LINE: usize = 34;
+const LONGEST_LINE: usize = 40;
 
 /// A topology with places.
 pub(crate) struct Drawing {
@@ -31,7 +31,10 @@ pub(crate) struct Vertex {
     /// The identity that `explain` gives it too.
     pub(crate) id: String,
     pub(crate) kind: &'static str,
+    /// What `explain` writes into it.
     pub(crate) lines: Vec<String>,
+    /// The same, short enough to be drawn.
+    pub(crate) labels: Vec<String>,
     /// Of its centre.
     pub(crate) x: f32,
     pub(crate) y: f32,
@@ -102,11 +105,27 @@ fn vertex(id: String, shape: &Shape, lines: Vec<String>) -> Vertex {
         Shape::Stage => "stage",
         Shape::Output => "output",
     };
-    let longest = lines.iter().map(|line| line.chars().count().min(LONGEST_LINE)).max().unwrap_or(0);
+    let labels: Vec<String> = lines.iter().map(|line| label(line)).collect();
+    let longest = labels.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let width = longest as f32 * SYMBOL + PADDING.0;
     // One more line for what the page measures.
     let height = (lines.len() + 1) as f32 * LINE + PADDING.1;
-    Vertex { id, kind, lines, x: 0.0, y: 0.0, width, height }
+    Vertex { id, kind, lines, labels, x: 0.0, y: 0.0, width, height }
+}
+
+/// A line without the folders of source files, cut if it is still too long.
+fn label(line: &str) -> String {
+    let short = match line.rfind('/') {
+        Some(slash) if line.contains(".rs:") => {
+            let folders = line[..slash].rfind(['(', ' ']).map_or(0, |start| start + 1);
+            format!("{}{}", &line[..folders], &line[slash + 1..])
+        }
+        _ => line.to_owned(),
+    };
+    if short.chars().count() <= LONGEST_LINE {
+        return short;
+    }
+    short.chars().take(LONGEST_LINE - 1).chain(['…']).collect()
 }
 
 /// The layer of each vertex: one more than that of the last vertex before it. Inputs stand right before their first reader.
@@ -208,8 +227,21 @@ fn place(spots: &mut [Spot], columns: &[Vec<usize>], links: &[(usize, usize)]) {
             settle(spots, column, &wanted);
         }
     }
-    let top = spots.iter().map(|spot| spot.y - spot.height / 2.0).fold(f32::INFINITY, f32::min);
-    spots.iter_mut().for_each(|spot| spot.y -= top);
+    close_ranks(spots);
+}
+
+/// Moves everything up that has nothing above it over the whole width, so that parts without a link stand close.
+fn close_ranks(spots: &mut [Spot]) {
+    let mut from_top: Vec<usize> = (0..spots.len()).collect();
+    let top = |spot: &Spot| spot.y - spot.height / 2.0;
+    from_top.sort_by(|left, right| top(&spots[*left]).total_cmp(&top(&spots[*right])));
+    let (mut bottom, mut up) = (-GAP.1, 0.0);
+    for spot in from_top {
+        let spot = &mut spots[spot];
+        up += f32::max(top(spot) - up - bottom - GAP.1, if bottom < 0.0 { f32::NEG_INFINITY } else { 0.0 });
+        spot.y -= up;
+        bottom = f32::max(bottom, spot.y + spot.height / 2.0);
+    }
 }
 
 fn wanted_height(spots: &[Spot], spot: usize, links: &[(usize, usize)]) -> f32 {
@@ -293,6 +325,14 @@ mod tests {
     fn an_edge_bends_around_the_boxes_between_its_ends() {
         let drawing = diamond();
         assert!(drawing.edges.iter().any(|edge| edge.points.len() > 2), "the first input is read two layers on");
+    }
+
+    #[test]
+    fn labels_leave_out_folders() {
+        assert_eq!(label("map (examples/shop/main.rs:5)"), "map (main.rs:5)");
+        assert_eq!(label("src/main.rs:7"), "main.rs:7");
+        assert_eq!(label("shop/popular.window"), "shop/popular.window");
+        assert_eq!(label(&"x".repeat(99)).chars().count(), LONGEST_LINE);
     }
 
     #[test]

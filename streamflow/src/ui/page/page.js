@@ -156,7 +156,9 @@ function drawGraph(topology) {
     parts.push(drawn.group);
   }
   const width = topology.width + 2 * margin, height = topology.height + 2 * margin;
-  fill(graph, { width, height, viewBox: `${-margin} ${-margin} ${width} ${height}` }, []);
+  fill(graph, { viewBox: `${-margin} ${-margin} ${width} ${height}` }, []);
+  graph.style.minWidth = `${Math.round(width * 0.78)}px`;
+  graph.style.maxWidth = `${Math.round(width * 1.1)}px`;
   graph.replaceChildren(...parts);
   renderVertex();
 }
@@ -171,14 +173,11 @@ function curve(points) {
   return path;
 }
 
-const LONGEST_LINE = 34;
-
 function drawVertex(vertex) {
   const { x, y, width, height } = vertex;
   const round = { input: 16, wide: height / 2 > 24 ? 24 : height / 2, stage: 5, output: 5 }[vertex.kind];
   const figure = svg("text", { class: "figure", x, y: y + height / 2 - 11, "text-anchor": "middle" });
-  const lines = vertex.lines.map((line, index) => {
-    const text = line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE - 1)}…` : line;
+  const lines = vertex.labels.map((text, index) => {
     const kind = index === 0 ? "head" : vertex.kind === "stage" ? "step" : "place";
     return svg("text", { class: kind, x, y: y - height / 2 + 21 + index * 16, "text-anchor": "middle" }, text);
   });
@@ -250,28 +249,38 @@ function renderVertex() {
 
 const COLUMNS = ["Batch time", "Records", "Scheduling delay", "Processing time", "Total delay", "Outputs: succeeded/total", "Status"];
 
+/** The head of a table: the first column is text, the others are numbers unless they are in a list. */
 function head(...names) {
-  return el("thead", {}, el("tr", {}, names.map((name, index) => el("th", { class: index ? "number" : null, scope: "col" }, name))));
+  return el("thead", {}, el("tr", {}, names.map((name, index) =>
+    el("th", { class: index && !Array.isArray(name) ? "number" : null, scope: "col" }, name))));
 }
 
 function renderBatches() {
   $("active-count").textContent = `(${state.active.size})`;
   const active = [...state.active.values()].sort((a, b) => b.time - a.time);
   const rows = active.slice(0, 20).map(row => batchRow(row, row.started === null ? "waiting" : "processing"));
-  $("active").replaceChildren(head(...COLUMNS), el("tbody", {}, rows.length ? rows : empty("none: every batch is done", COLUMNS.length)));
+  if (rows.length) $("active").replaceChildren(head(...COLUMNS), el("tbody", {}, rows));
+  else $("active").replaceChildren(el("tbody", {}, empty("none: every batch is done", COLUMNS.length)));
 
   const total = state.status.batches.completed;
   $("completed-count").textContent = `(last ${count(Math.min(state.shown, state.completed.length))} of ${count(total)})`;
-  const completed = state.completed.slice(-state.shown).reverse();
+  // A batch that is open stays, however many have come since.
+  const newest = state.completed.length - state.shown;
+  const completed = state.completed.filter((row, index) => index >= newest || state.open.has(row.time)).reverse();
   const drawn = completed.flatMap(row => {
-    if (!state.rows.has(row.time)) state.rows.set(row.time, { row: batchRow(row, row.failed ? "failed" : "done"), detail: null });
-    const kept = state.rows.get(row.time);
+    const kept = keptRow(row);
     return state.open.has(row.time) && kept.detail ? [kept.row, kept.detail] : [kept.row];
   });
   const body = $("completed").tBodies[0];
   if (!body || !drawn.length) $("completed").replaceChildren(head(...COLUMNS), el("tbody", {}, drawn.length ? drawn : empty("none yet", COLUMNS.length)));
   else body.replaceChildren(...drawn);
   $("more").hidden = state.completed.length <= state.shown;
+}
+
+/** The row of a completed batch, made once, so that it keeps its focus and its detail. */
+function keptRow(row) {
+  if (!state.rows.has(row.time)) state.rows.set(row.time, { row: batchRow(row, row.failed ? "failed" : "done"), detail: null });
+  return state.rows.get(row.time);
 }
 
 function empty(text, columns) {
@@ -293,17 +302,14 @@ function batchRow(row, status) {
   return element;
 }
 
-function openBatch(time) {
-  const index = state.completed.findIndex(row => row.time === time);
-  state.shown = Math.max(state.shown, state.completed.length - index);
-  renderBatches();
-  if (!state.open.has(time)) toggleBatch(time);
-  state.rows.get(time)?.row.scrollIntoView({ block: "center" });
+async function openBatch(time) {
+  if (!state.open.has(time)) await toggleBatch(time);
+  state.rows.get(time).row.scrollIntoView({ block: "center" });
 }
 
 async function toggleBatch(time) {
-  const kept = state.rows.get(time);
   const opened = !state.open.has(time);
+  const kept = keptRow(state.completed.find(row => row.time === time));
   kept.row.querySelector("button").setAttribute("aria-expanded", String(opened));
   if (!opened) {
     state.open.delete(time);
@@ -335,9 +341,9 @@ function detailRow(batch) {
   return el("tr", { class: "detail" }, el("td", { colspan: COLUMNS.length },
     el("h4", {}, "Inputs"), el("div", {}, inputs.join(", ") || "none"),
     el("h4", {}, "Outputs"),
-    el("div", { class: "scroll" }, el("table", {}, head("Output", "Duration", "Outcome"), el("tbody", {}, outputs.length ? outputs : empty("none was due", 3)))),
+    el("div", { class: "scroll" }, el("table", {}, head("Output", "Duration", ["Outcome"]), el("tbody", {}, outputs.length ? outputs : empty("none was due", 3)))),
     el("h4", {}, "Stages and tasks"),
-    el("div", { class: "scroll" }, el("table", {}, head("Stage", "Tasks", "Failed", "Records read", "Busy", "Longest task", "Each task's time"),
+    el("div", { class: "scroll" }, el("table", {}, head("Stage", "Tasks", "Failed", "Records read", "Busy", "Longest task", ["Each task's time"]),
       el("tbody", {}, work.length ? work : empty("no task ran", 7))))));
 }
 
@@ -361,7 +367,7 @@ function taskBars(done) {
 // Inputs, state, errors.
 
 function renderInputs() {
-  const columns = ["Input", "Records", "Last batch", "Buffered", "Rate limit", "Receiver", "Errors", "Last error"];
+  const columns = ["Input", "Records", "Last batch", "Buffered", "Rate limit", "Receiver", "Errors", ["Last error"]];
   const rows = state.status.inputs.map(input => el("tr", {},
     el("td", { class: "mono" }, input.name),
     el("td", { class: "number" }, count(input.records)),
@@ -379,12 +385,12 @@ function renderState() {
   $("state-section").hidden = kept.length === 0;
   const rows = kept.map(stream => el("tr", {},
     el("td", { class: "mono" }, stream.name),
-    el("td", { class: "number" }, stream.made_by),
+    el("td", { class: "mono" }, stream.made_by),
     el("td", { class: "number" }, count(stream.keys)),
     el("td", { class: "number" }, bytes(stream.bytes)),
     el("td", { class: "number" }, stream.panes ? count(stream.panes) : "–"),
     el("td", { class: "number" }, count(stream.last))));
-  $("state").replaceChildren(head("Stream", "Operator", "Keys", "Size of slots", "Panes", "Records, last batch"), el("tbody", {}, rows));
+  $("state").replaceChildren(head("Stream", ["Operator"], "Keys", "Size of slots", "Panes", "Records, last batch"), el("tbody", {}, rows));
 }
 
 function renderErrors() {
