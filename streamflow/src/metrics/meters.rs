@@ -167,9 +167,12 @@ impl Meters {
             let meter = &self.streams[index];
             meter.shuffled.add(border.shuffled);
             meter.records.add(border.records);
-            meter.last_records.set(border.records);
-            meter.partitions.set(border.partitions);
-            meter.largest_partition.set(border.largest);
+            // A window yields nothing in most batches; its last figures stay.
+            if border.partitions > 0 {
+                meter.last_records.set(border.records);
+                meter.partitions.set(border.partitions);
+                meter.largest_partition.set(border.largest);
+            }
             if let Some(kept) = border.kept {
                 meter.keys.set(kept.keys);
                 meter.bytes.set(kept.bytes);

@@ -127,7 +127,7 @@ impl Out<'_> {
         };
         self.counter("stream_records", "Records of the stream", each(false, |s| s.records))?;
         self.counter("stream_shuffled_rows", "Rows shuffled to make the stream", each(false, |s| s.shuffled_rows))?;
-        self.gauge("stream_partitions", "Partitions in the last batch", each(false, |s| s.partitions))?;
+        self.gauge("stream_partitions", "Partitions when it last yielded a batch", each(false, |s| s.partitions))?;
         self.gauge("stream_largest_partition", "Records of the largest one", each(false, |s| s.largest_partition))?;
         self.gauge("state_keys", "Keys of a window or state", each(true, |s| s.state_keys))?;
         self.gauge("state_bytes", "Bytes of its slots without the heap", each(true, |s| s.state_bytes))?;

@@ -126,11 +126,11 @@ pub struct StreamMetrics {
     pub shuffled_rows: u64,
     /// Its records over all batches.
     pub records: u64,
-    /// Its records in the last batch.
+    /// Its records in the last batch in which it yielded something: a window does so only when one ends.
     pub last_records: u64,
-    /// Its partitions in the last batch; 0 if it yielded nothing.
+    /// Its partitions in that batch.
     pub partitions: u64,
-    /// Records of its largest partition in the last batch: far more than its share means skew.
+    /// Records of its largest partition in that batch: far more than its share means skew.
     pub largest_partition: u64,
     /// Keys of the state or window.
     pub state_keys: u64,

@@ -22,10 +22,12 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Text with its control characters shown as pictures, so that a record cannot hide what it holds. */
+/** Text with its control characters spelled out, so that a record cannot hide what it holds. */
 function visible(text) {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f]/g, c => String.fromCharCode(0x2400 + c.charCodeAt(0)))
-    .replace(/\u007f/g, "\u2421").replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, symbol => {
+    const code = symbol.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
 }
 
 /** A count: 1,234 or 12.3 k. */

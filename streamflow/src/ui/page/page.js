@@ -111,8 +111,8 @@ function renderHead() {
   else pill(`behind by ${duration(status.health.lag)}`, "bad");
   const facts = [`batch interval ${duration(status.interval)}`];
   if (status.started !== null) facts.push(`running for ${duration(status.now - status.started)}`);
-  facts.push(`${count(status.batches.completed)} batches`, `${count(status.batches.records)} records`);
-  if (status.batches.failed) facts.push(`${count(status.batches.failed)} batches failed`);
+  facts.push(`${count(status.batches.completed)} batches${status.batches.failed ? `, ${count(status.batches.failed)} of them failed` : ""}`);
+  facts.push(`${count(status.batches.records)} records`);
   $("meta").textContent = facts.join(" · ");
 }
 
@@ -225,7 +225,7 @@ function renderVertex() {
   const stream = state.status.streams.find(one => one.id === vertex.id);
   const facts = [];
   if (stream) {
-    facts.push(["Records", count(stream.records)], ["In the last batch", count(stream.last)]);
+    facts.push(["Records", count(stream.records)], ["In its last batch", count(stream.last)]);
     if (stream.partitions) facts.push(["Partitions", count(stream.partitions)], ["Largest partition", count(stream.largest)]);
     if (stream.shuffled) facts.push(["Rows shuffled", count(stream.shuffled)]);
     if (stream.keeps_state) facts.push(["Keys kept", count(stream.keys)], ["Their slots", bytes(stream.bytes)]);
@@ -240,9 +240,8 @@ function renderVertex() {
     facts.push(["Longest task", duration(work.longest / 1000)]);
   }
   $("vertex").replaceChildren(
-    el("h3", {}, vertex.lines[0]),
-    ...vertex.lines.slice(1).map(line => el("div", { class: "mono" }, line)),
-    el("dl", { class: "facts" }, facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])));
+    el("div", {}, el("h3", {}, vertex.lines[0]), ...vertex.lines.slice(1).map(line => el("div", { class: "mono" }, line))),
+    el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))));
 }
 
 // Batches.
