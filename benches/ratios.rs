@@ -20,7 +20,9 @@ use common::{Group, Maker, Program};
 /// What is compared: a group, and the programs of it in pairs.
 const PAIRS: [(Maker, &[(&str, &str)]); 4] = {
     const FUSED: &[(&str, &str)] = &[("fused", "hand_written"), ("fused", "unfused")];
-    [(common::FUSED[0], FUSED), (common::FUSED[1], FUSED), (common::FUSED[2], FUSED), (common::FUSED[3], FUSED)]
+    const GREP: &[(&str, &str)] = &[FUSED[0], FUSED[1], ("fused", "whole_text")];
+    let [word_count, grep, key_sum, stateless_chain] = common::FUSED;
+    [(word_count, FUSED), (grep, GREP), (key_sum, FUSED), (stateless_chain, FUSED)]
 };
 
 /// Rounds of a pair unless `--rounds` says otherwise.
@@ -67,9 +69,10 @@ fn measure(group: &mut Group, a: &str, b: &str, arguments: &Arguments) {
             (time(group.program(a)), time_b)
         };
         if round >= WARM_UP {
-            times_a.push(time_a.as_secs_f64());
-            times_b.push(time_b.as_secs_f64());
-            ratios.push(time_b.as_secs_f64() / time_a.as_secs_f64());
+            let (time_a, time_b) = (time_a.seconds(arguments), time_b.seconds(arguments));
+            times_a.push(time_a);
+            times_b.push(time_b);
+            ratios.push(time_b / time_a);
         }
     }
     let [low, median, high] = quartiles(ratios);
@@ -86,23 +89,46 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     [0.25, 0.5, 0.75].map(|part| values[((values.len() - 1) as f64 * part).round() as usize])
 }
 
+/// What a run took: time by the wall, and by the processors of all threads.
+struct Taken {
+    wall: Duration,
+    processors: Duration,
+}
+
+impl Taken {
+    fn seconds(&self, arguments: &Arguments) -> f64 {
+        if arguments.cpu { self.processors.as_secs_f64() } else { self.wall.as_secs_f64() }
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "a bench measures with the system's clock")]
-fn time(program: &mut Program) -> Duration {
-    let start = Instant::now();
+fn time(program: &mut Program) -> Taken {
+    let (start, before) = (Instant::now(), processor_time());
     program.run();
-    start.elapsed()
+    Taken { wall: start.elapsed(), processors: processor_time().saturating_sub(before) }
+}
+
+/// The time that all threads of this process have run; zero where the system does not say.
+fn processor_time() -> Duration {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Duration::ZERO };
+    let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+        let statistics = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        statistics.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    };
+    threads.filter_map(of_thread).sum()
 }
 
 struct Arguments {
     help: bool,
     times: bool,
+    cpu: bool,
     rounds: usize,
     groups: Vec<String>,
 }
 
 impl Arguments {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut parsed = Self { help: false, times: false, rounds: ROUNDS, groups: Vec::new() };
+        let mut parsed = Self { help: false, times: false, cpu: false, rounds: ROUNDS, groups: Vec::new() };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -110,6 +136,7 @@ impl Arguments {
                 "--bench" => {}
                 "--help" | "-h" | "--list" => parsed.help = true,
                 "--times" => parsed.times = true,
+                "--cpu" => parsed.cpu = true,
                 "--rounds" => {
                     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).filter(|rounds| *rounds > 0);
                     parsed.rounds = rounds.ok_or("`--rounds` takes a positive number")?;
@@ -128,9 +155,11 @@ impl Arguments {
 
 fn help() -> String {
     let mut text = format!(
-        "usage: cargo bench --bench ratios -- [--rounds N] [--times] [GROUP…]\n\n\
+        "usage: cargo bench --bench ratios -- [--rounds N] [--times] [--cpu] [GROUP…]\n\n\
          Ratios of throughput of two programs, run alternately, {ROUNDS} rounds unless `--rounds` says otherwise.\n\
-         `--times` prints the median time of each program too.\n\npairs:"
+         `--times` prints the median time of each program too.\n\
+         `--cpu` compares the processor time of all threads, for a machine that other programs keep busy (Linux).\n\n\
+         pairs:"
     );
     for ((group, _), pairs) in PAIRS {
         for (a, b) in pairs {

@@ -60,9 +60,12 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// A slow request: how long it took, in milliseconds, its service and its message.
+type Slow = (u32, String, String);
+
 /// How many errors each service has, and the three slowest requests with their services and messages.
 #[stream]
-fn alerts(lines: DStream<str>, slow: u32) -> (DStream<(String, u64)>, DStream<(u32, String, String)>) {
+fn alerts(lines: DStream<str>, slow: u32) -> (DStream<(String, u64)>, DStream<Slow>) {
     let entries = lines.filter_map(Entry::parse);
     let errors =
         entries.filter(|entry| entry.level == "ERROR").map(|entry| (entry.service, 1)).reduce_by_key(|a, b| a + b);

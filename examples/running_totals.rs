@@ -49,9 +49,12 @@ impl Calls {
     }
 }
 
+/// An account and its balance, or an account and a payment.
+type Entry = (u64, i64);
+
 /// All balances in every batch, from a function that sees the payments of an account together.
 #[stream]
-fn by_update(payments: DStream<(u64, i64)>, calls: Calls) -> DStream<(u64, i64)> {
+fn by_update(payments: DStream<Entry>, calls: Calls) -> DStream<Entry> {
     payments.update_state_by_key(|paid: Vec<i64>, balance: Option<i64>| {
         calls.count();
         Some(balance.unwrap_or(0) + paid.iter().sum::<i64>())
@@ -60,7 +63,7 @@ fn by_update(payments: DStream<(u64, i64)>, calls: Calls) -> DStream<(u64, i64)>
 
 /// The balance after each payment, and all balances beside it, from a function that sees one payment at a time.
 #[stream]
-fn by_map(payments: DStream<(u64, i64)>, calls: Calls) -> (DStream<(u64, i64)>, DStream<(u64, i64)>) {
+fn by_map(payments: DStream<Entry>, calls: Calls) -> (DStream<Entry>, DStream<Entry>) {
     let balances = payments.map_with_state(
         StateSpec::function(|account: &u64, paid: Option<i64>, balance: &mut State<i64>| {
             calls.count();
@@ -91,7 +94,7 @@ fn main() -> streamflow::Result<()> {
 
     // One record a batch: balances, their sum, and their sum by the other operator.
     let sums = updated.transform_with(&snapshots, |left, right| {
-        let sum = |batch: Batch<(u64, i64)>| batch.iter().map(|(_, balance)| balance).sum::<i64>();
+        let sum = |batch: Batch<Entry>| batch.iter().map(|(_, balance)| balance).sum::<i64>();
         let accounts = left.count();
         Batch::of([(accounts, sum(left), sum(right))], 1)
     });
@@ -129,7 +132,7 @@ struct Ledger {
 }
 
 impl Source for Ledger {
-    type Record = (u64, i64);
+    type Record = Entry;
     /// The number of the batch; nothing after the last.
     type Range = Option<u64>;
 
@@ -137,7 +140,7 @@ impl Source for Ledger {
         Ok(self.batches.next())
     }
 
-    fn read(&mut self, batch: &Option<u64>) -> streamflow::Result<Vec<Vec<(u64, i64)>>> {
+    fn read(&mut self, batch: &Option<u64>) -> streamflow::Result<Vec<Vec<Entry>>> {
         // A generator of its own for each batch: read again, it is the same batch.
         let mut random = fastrand::Rng::with_seed(self.seed ^ (batch.unwrap_or_default() << 32));
         Ok(match batch {

@@ -106,8 +106,11 @@ fn main() -> streamflow::Result<()> {
     Ok(())
 }
 
+/// Collections of records behind the numbers of their showings.
+type Showings<T> = Queue<(u64, T)>;
+
 /// Impressions and clicks, a collection for each second. A click comes up to four seconds after its impression.
-fn make_up(args: &Args) -> (Queue<(u64, Impression)>, Queue<(u64, Click)>) {
+fn make_up(args: &Args) -> (Showings<Impression>, Showings<Click>) {
     const ADS: [(&str, u64, u64); 4] =
         [("boots", 35, 20), ("kettle", 20, 35), ("lantern", 50, 10), ("raincoat", 80, 5)];
     let mut random = fastrand::Rng::with_seed(args.seed);

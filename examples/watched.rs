@@ -80,16 +80,15 @@ struct Order<'a> {
 impl<'a> Order<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut parts = line.split(' ');
-        Some(Self {
-            customer: parts.next()?.parse().ok()?,
-            country: parts.next()?,
-            cents: parts.next()?.parse().ok()?,
-        })
+        Some(Self { customer: parts.next()?.parse().ok()?, country: parts.next()?, cents: parts.next()?.parse().ok()? })
     }
 }
 
 fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
     let args = Args::parse();
     let interval = Duration::from_millis(args.interval);
     let mut builder = StreamingContext::builder("web shop").batch_interval(interval);

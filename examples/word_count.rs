@@ -23,7 +23,7 @@ struct Args {
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "dir")]
     connect: Option<String>,
     /// Reads the text files that appear in this directory instead of the sample text.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = directory)]
     dir: Option<String>,
     /// The batch interval in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 1000)]
@@ -34,6 +34,11 @@ struct Args {
     /// How many words are printed for a batch.
     #[arg(long, value_name = "WORDS", default_value_t = 10)]
     top: usize,
+}
+
+/// A directory may come and go while the program runs; one that is not there at the start is a slip of the pen.
+fn directory(path: &str) -> Result<String, String> {
+    if std::path::Path::new(path).is_dir() { Ok(path.to_owned()) } else { Err("there is no such directory".to_owned()) }
 }
 
 /// The most used words of a batch, the most used one first, equals in the order of the alphabet.

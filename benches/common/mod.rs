@@ -47,7 +47,7 @@ impl Group {
 
 /// One way to do the task.
 pub struct Program {
-    /// `fused`, `hand_written` or `unfused`.
+    /// `fused`, `hand_written`, `unfused`, or a further program of the group.
     pub name: &'static str,
     work: Box<dyn Work>,
 }
@@ -55,6 +55,15 @@ pub struct Program {
 impl Program {
     fn new<R: Outcome>(name: &'static str, run: impl FnMut() -> R + 'static) -> Self {
         Self { name, work: Box::new(run) }
+    }
+
+    fn topology<T, D>(name: &'static str, declare: D) -> Self
+    where
+        T: Hash + Send + Sync + 'static,
+        D: Fn(&BatchContext) -> DStream<T> + 'static,
+    {
+        let threads = BatchContext::with(THREADS, THREADS).expect("threads can be started");
+        Self { name, work: Box::new(Topology { threads, declare }) }
     }
 
     /// Does the task once, and frees the result.
@@ -68,6 +77,7 @@ impl Program {
     }
 }
 
+/// A program: a closure, or a topology.
 trait Work {
     fn run(&mut self);
     fn digest(&mut self) -> u64;
@@ -88,9 +98,10 @@ trait Outcome {
     fn digest(&self) -> u64;
 }
 
+/// One record in one partition.
 impl Outcome for u64 {
     fn digest(&self) -> u64 {
-        *self
+        vec![vec![*self]].digest()
     }
 }
 
@@ -102,22 +113,30 @@ impl<T: Hash> Outcome for Vec<Vec<T>> {
     }
 }
 
-/// Runs topologies one after the other on the same threads.
-struct Batches(BatchContext);
+/// A topology that runs again and again, on the same threads.
+struct Topology<D> {
+    threads: BatchContext,
+    declare: D,
+}
 
-impl Batches {
-    fn new() -> Rc<Self> {
-        Rc::new(Self(BatchContext::with(THREADS, THREADS).expect("threads can be started")))
+impl<T, D> Work for Topology<D>
+where
+    T: Hash + Send + Sync + 'static,
+    D: Fn(&BatchContext) -> DStream<T>,
+{
+    /// Hands the partitions to an output, as a program with streams does: it gets them in the tasks that made them.
+    fn run(&mut self) {
+        let ctx = self.threads.sibling();
+        (self.declare)(&ctx).foreach_partition(|records| {
+            black_box(records.size_hint());
+        });
+        ctx.run().expect("the program succeeds");
     }
 
-    fn run<T: Send + Sync + 'static>(&self, declare: impl FnOnce(&BatchContext) -> DStream<T>) -> Vec<Vec<T>> {
-        let ctx = self.0.sibling();
-        let result = declare(&ctx);
-        ctx.collect_partitions(result).expect("the program succeeds")
-    }
-
-    fn run_one<T: Send + Sync + 'static>(&self, declare: impl FnOnce(&BatchContext) -> DStream<T>) -> T {
-        self.run(declare).into_iter().flatten().next().expect("the program has one result")
+    fn digest(&mut self) -> u64 {
+        let ctx = self.threads.sibling();
+        let result = (self.declare)(&ctx);
+        ctx.collect_partitions(result).expect("the program succeeds").digest()
     }
 }
 
@@ -135,14 +154,14 @@ pub const FUSED: [Maker; 4] =
 fn word_count() -> Group {
     let text = data::text();
     let blocks = data::text_blocks(&text, THREADS);
-    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let threads = threads();
     let same = blocks.clone();
     // The text lives as long as the process, so that a result may borrow from it.
     let text: &'static str = text.leak();
     let programs = vec![
-        Program::new("fused", move || fused.run(|ctx| topologies::word_count(ctx.text_blocks(blocks.clone())))),
+        Program::topology("fused", move |ctx| topologies::word_count(ctx.text_blocks(blocks.clone()))),
         Program::new("hand_written", move || hand_written::word_count(&threads, text)),
-        Program::new("unfused", move || unfused.run(|ctx| unfused::word_count(ctx.text_blocks(same.clone())))),
+        Program::topology("unfused", move |ctx| unfused::word_count(ctx.text_blocks(same.clone()))),
     ];
     Group { name: "word_count", elements: data::WORDS, programs }
 }
@@ -150,12 +169,15 @@ fn word_count() -> Group {
 fn grep() -> Group {
     let text = data::log();
     let blocks = data::text_blocks(&text, THREADS);
-    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let (threads, others) = (threads(), threads());
+    let lines = Rc::new(hand_written::Lines::new(text));
+    let alike = Rc::clone(&lines);
     let same = blocks.clone();
     let programs = vec![
-        Program::new("fused", move || fused.run_one(|ctx| topologies::grep(ctx.text_blocks(blocks.clone())))),
-        Program::new("hand_written", move || hand_written::grep(&threads, &text)),
-        Program::new("unfused", move || unfused.run_one(|ctx| unfused::grep(ctx.text_blocks(same.clone())))),
+        Program::topology("fused", move |ctx| topologies::grep(ctx.text_blocks(blocks.clone()))),
+        Program::new("hand_written", move || hand_written::grep(&threads, &lines)),
+        Program::topology("unfused", move |ctx| unfused::grep(ctx.text_blocks(same.clone()))),
+        Program::new("whole_text", move || hand_written::grep_whole_text(&others, &alike)),
     ];
     Group { name: "grep", elements: data::LOG_LINES, programs }
 }
@@ -163,12 +185,12 @@ fn grep() -> Group {
 fn key_sum() -> Group {
     let pairs = data::pairs();
     let blocks = data::blocks(&pairs, THREADS);
-    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let threads = threads();
     let same = blocks.clone();
     let programs = vec![
-        Program::new("fused", move || fused.run(|ctx| topologies::key_sum(ctx.partitions(blocks.clone())))),
+        Program::topology("fused", move |ctx| topologies::key_sum(ctx.partitions(blocks.clone()))),
         Program::new("hand_written", move || hand_written::key_sum(&threads, &pairs)),
-        Program::new("unfused", move || unfused.run(|ctx| unfused::key_sum(ctx.partitions(same.clone())))),
+        Program::topology("unfused", move |ctx| unfused::key_sum(ctx.partitions(same.clone()))),
     ];
     Group { name: "key_sum", elements: data::PAIRS, programs }
 }
@@ -176,12 +198,12 @@ fn key_sum() -> Group {
 fn stateless_chain() -> Group {
     let numbers = data::numbers();
     let blocks = data::blocks(&numbers, THREADS);
-    let (fused, unfused, threads) = (Batches::new(), Batches::new(), threads());
+    let threads = threads();
     let same = blocks.clone();
     let programs = vec![
-        Program::new("fused", move || fused.run_one(|ctx| topologies::stateless_chain(ctx.partitions(blocks.clone())))),
+        Program::topology("fused", move |ctx| topologies::stateless_chain(ctx.partitions(blocks.clone()))),
         Program::new("hand_written", move || hand_written::stateless_chain(&threads, &numbers)),
-        Program::new("unfused", move || unfused.run_one(|ctx| unfused::stateless_chain(ctx.partitions(same.clone())))),
+        Program::topology("unfused", move |ctx| unfused::stateless_chain(ctx.partitions(same.clone()))),
     ];
     Group { name: "stateless_chain", elements: data::NUMBERS, programs }
 }

@@ -11,7 +11,8 @@ pub fn word_count(lines: DStream<str>) -> DStream<(String, u64)> {
 /// How many lines contain a pattern.
 #[stream]
 pub fn grep(lines: DStream<str>) -> DStream<u64> {
-    lines.filter(|line| line.contains(super::PATTERN)).count()
+    let pattern = memchr::memmem::Finder::new(super::PATTERN);
+    lines.filter(|line| pattern.find(line.as_bytes()).is_some()).count()
 }
 
 /// The sum of the values of each key.

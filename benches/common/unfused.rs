@@ -25,7 +25,8 @@ pub fn word_count(lines: DStream<str>) -> DStream<(String, u64)> {
 
 #[stream]
 fn matching(lines: DStream<str>) -> DStream<str> {
-    lines.filter(|line| line.contains(super::PATTERN))
+    let pattern = memchr::memmem::Finder::new(super::PATTERN);
+    lines.filter(|line| pattern.find(line.as_bytes()).is_some())
 }
 
 #[stream]

@@ -195,6 +195,11 @@ pub(crate) fn build(function: &Function, diagnostics: &Diagnostics) -> Topology 
                 returned = true;
                 builder.result(value, function);
             }
+            // The declared result was refused; nothing else is wrong with what is returned.
+            Binding::Result if !matches!(function.item.sig.output, syn::ReturnType::Default) => {
+                let streams = builder.streams(value, &["result".into()]);
+                builder.topology.excused.extend(streams.into_iter().flatten().flatten());
+            }
             Binding::Output | Binding::Result => builder.output(value),
         }
     }
@@ -294,10 +299,23 @@ impl Builder<'_> {
     fn missing_result(&mut self, function: &Function) {
         // The last stream was meant to be returned: nothing else is wrong with it.
         self.topology.excused.extend(self.topology.nodes.len().checked_sub(1).map(NodeId));
-        let output = &function.item.sig.output;
-        let mistake = Mistake::on(output, "the body does not end in the stream that is declared here")
-            .help("make the result the last expression, without a semicolon");
-        self.diagnostics.add(mistake);
+        let last = function.item.block.stmts.last();
+        let dropped = match (last, self.topology.nodes.last()) {
+            (Some(syn::Stmt::Expr(_, Some(semicolon))), Some(node)) if node.shape() != Shape::NoStream => {
+                Some(semicolon)
+            }
+            _ => None,
+        };
+        self.diagnostics.add(match dropped {
+            Some(semicolon) => Mistake::at(semicolon.span(), "this drops the stream that the function returns")
+                .reason("the result is the last expression")
+                .help("remove the semicolon"),
+            None => {
+                let output = &function.item.sig.output;
+                Mistake::on(output, "the body does not end in the stream that is declared here")
+                    .help("make the result the last expression, without a semicolon")
+            }
+        });
     }
 
     /// The streams of an expression that is bound to `names`; `None` if their number is unknown.

@@ -5,7 +5,9 @@ mod operators;
 pub use self::operators::{fork_to, pair_of};
 pub use crate::plan::{Function, Fused, Operator, StagePlan};
 pub use crate::record::Fork;
-pub use crate::record::own::{Borrowing, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, tag};
+pub use crate::record::own::{
+    Borrowing, DeclaredAs, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, declared, tag,
+};
 pub use crate::run::At;
 pub use crate::stage::narrow::stage;
 pub use crate::stage::static_table::{static_join, static_left_outer_join};
@@ -60,6 +62,11 @@ pub mod sink {
     pub type MapWithStateTime<K, V, S, M, F> = Sink<map_with_state::MapWithState<K, V, S, M, WithTime<F>>>;
     pub type Collect<T> = Sink<collect::CollectRecords<T>>;
     pub type CollectViews<T> = Sink<collect::CollectText<T>>;
+}
+
+/// A result of the declared type, which its sink has checked already (`yields`); so a mistake shows there only.
+pub fn declared_stream<T: Record, R: Record>(stream: DStream<R>) -> DStream<T> {
+    stream.retyped()
 }
 
 /// Notes that a stream has several consumers.

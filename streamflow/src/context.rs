@@ -6,6 +6,8 @@
 
 mod builder;
 mod many;
+mod observe;
+mod resume;
 
 use std::fmt;
 use std::panic::Location;
@@ -15,18 +17,17 @@ use std::time::Duration;
 
 pub use self::builder::StreamingContextBuilder;
 use self::builder::{Config, Signals};
+use self::resume::{Backlog, Start};
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
-use crate::metrics::Metrics;
-use crate::metrics::meters::Meters;
-use crate::metrics::watch::Watch;
 use crate::fs::SharedFs;
+use crate::metrics::meters::Meters;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
-use crate::scheduler::jobs::BatchHook;
+use crate::scheduler::jobs::JobSet;
 use crate::scheduler::listener::{Event, ListenerBus, ReceiverEvents, StreamingListener};
 pub use crate::scheduler::status::ContextState;
 use crate::scheduler::status::Status;
@@ -267,42 +268,6 @@ impl StreamingContext {
         self.core().topology.inspect(Explanation::of)
     }
 
-    /// The figures of batches, inputs, stages, streams and outputs since the start; empty before it. They stay when the
-    /// context is stopped.
-    ///
-    /// **Cost**: a copy of all names and counters. Batches do not wait for it.
-    ///
-    /// # Examples
-    /// ```
-    /// use streamflow::testing::Driver;
-    ///
-    /// let mut test = Driver::new()?;
-    /// test.output(&test.input(vec![vec![1, 2, 3], vec![4]]));
-    /// test.run_batches(2)?;
-    /// let metrics = test.context().metrics();
-    /// assert_eq!((metrics.batches.completed, metrics.batches.records), (2, 4));
-    /// assert_eq!(metrics.inputs[0].last_records, 1);
-    /// # Ok::<(), streamflow::Error>(())
-    /// ```
-    #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        self.core().meters.get().map(|meters| meters.snapshot()).unwrap_or_default()
-    }
-
-    /// Reads the figures without keeping the context alive.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn metrics_reader(&self) -> impl Fn() -> Option<Metrics> + Send + Sync + use<> {
-        let core = Arc::downgrade(self.core());
-        move || Some(core.upgrade()?.meters.get()?.snapshot())
-    }
-
-    /// Where the page of [`StreamingContextBuilder::ui`] is served; nothing while the context is not active.
-    #[cfg(feature = "ui")]
-    #[must_use]
-    pub fn ui_address(&self) -> Option<std::net::SocketAddr> {
-        lock(&self.core().life).ui.as_ref().map(crate::ui::Server::address)
-    }
-
     /// The batch interval.
     #[must_use]
     pub fn batch_interval(&self) -> Duration {
@@ -389,28 +354,27 @@ impl Core {
         }
         self.bus.start(&config.name)?;
         let now = config.clock.now();
+        let start = resume::open(config, &graph, now)?;
         let inputs = std::mem::take(&mut life.inputs);
-        let names = inputs.iter().map(|input| Arc::clone(&input.name));
-        let meters = Arc::new(Meters::new(Arc::clone(&graph), names));
-        let meters = self.meters.get_or_init(|| meters);
-        #[cfg(feature = "ui")]
-        self.start_ui(life, &graph, meters)?;
-        self.start_inputs(&inputs, meters, now)?;
+        let meters = self.observe(life, &graph, &inputs)?;
+        let backlog = self.start_inputs(&inputs, meters, &start)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
-        let first = now.next(config.interval);
         let engine = Engine {
             graph,
             exec,
             parallelism: config.parallelism,
             max_task_failures: config.max_task_failures,
-            grid: Some(Grid { zero: first - config.interval, interval: config.interval }),
+            grid: Some(Grid { zero: start.zero, interval: config.interval }),
             files: SharedFs::clone(&config.files),
         };
         life.scheduler = Some(Scheduler::start(Parts {
             name: config.name.clone(),
             interval: config.interval,
-            first,
+            first: start.next,
+            quiet_until: resume::quiet_until(config.missed, start.next, now, config.interval),
+            backlog,
+            recovery: start.recovery,
             engine,
             inputs,
             hooks: self.hooks(meters),
@@ -422,41 +386,16 @@ impl Core {
         Ok(())
     }
 
-    /// Serves the page, if that was asked for.
-    #[cfg(feature = "ui")]
-    fn start_ui(self: &Arc<Self>, life: &mut Life, graph: &crate::topology::Graph, meters: &Arc<Meters>) -> Result<()> {
-        let Some(address) = &self.config.ui else { return Ok(()) };
-        let history = Arc::new(crate::ui::History::new());
-        self.bus.add(Arc::clone(&history) as _);
-        let hub = crate::ui::Hub {
-            name: self.config.name.clone(),
-            interval: self.config.interval,
-            clock: Arc::clone(&self.config.clock),
-            explanation: Explanation::of(graph),
-            meters: Arc::clone(meters),
-            history,
-            exporter: crate::metrics::Exporter::reading(&self.config.name, Arc::clone(meters)),
-        };
-        let server = crate::ui::Server::start(address, hub)?;
-        eprintln!("streamflow: `{}` is shown at http://{}/", self.config.name, server.address());
-        life.ui = Some(server);
-        Ok(())
-    }
-
-    /// What hears of every batch.
-    fn hooks(&self, meters: &Arc<Meters>) -> Vec<Arc<dyn BatchHook>> {
-        let mut hooks = self.config.hooks.clone();
-        hooks.push(Arc::new(Watch::new(self.config.interval, Arc::clone(meters))));
-        hooks
-    }
-
-    /// Starts all inputs, or none.
-    fn start_inputs(&self, inputs: &[SharedInput], meters: &Meters, now: BatchTime) -> Result<()> {
+    /// Starts all inputs, or none. Returns the batches to run again.
+    fn start_inputs(&self, inputs: &[SharedInput], meters: &Meters, start: &Start) -> Result<Vec<JobSet>> {
+        let mut backlog = Backlog::new(start);
         for (index, shared) in inputs.iter().enumerate() {
             let cx = SourceCx {
                 batch_interval: self.config.interval,
-                start_time: now,
+                start_time: start.began,
+                zero_time: start.zero,
                 parallelism: self.config.parallelism,
+                log: start.input_log(&self.config, &shared.name),
                 clock: Arc::clone(&self.config.clock),
                 receiver_events: ReceiverEvents::new(
                     self.bus.clone(),
@@ -465,12 +404,13 @@ impl Core {
                     Arc::clone(meters.input(index)),
                 ),
             };
-            if let Err(error) = shared.call(|input| input.start(&cx)) {
+            let started = backlog.add(shared, &cx, start).and_then(|()| shared.call(|input| input.start(&cx)));
+            if let Err(error) = started {
                 inputs[..index].iter().for_each(SharedInput::stop);
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(backlog.finish(self.config.clock.now()))
     }
 
     fn stop(self: &Arc<Self>, gracefully: bool) -> Result<()> {
@@ -514,8 +454,7 @@ impl Core {
     /// The last step of a stop and of a start that failed.
     fn end(&self, mut life: MutexGuard<'_, Life>) {
         self.bus.close();
-        #[cfg(feature = "ui")]
-        drop(life.ui.take());
+        self.close_ui(&mut life);
         self.topology.close();
         self.status.change(|progress| progress.state = ContextState::Stopped);
         drop(life);

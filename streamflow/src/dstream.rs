@@ -41,6 +41,11 @@ impl<T: Record + ?Sized> DStream<T> {
         self.node
     }
 
+    /// The same stream under another name of its record type; the caller knows that both are one.
+    pub(crate) fn retyped<U: Record>(self) -> DStream<U> {
+        DStream::new(self.topology, self.node)
+    }
+
     /// Remembers how records are cloned, because there is more than one consumer.
     pub(crate) fn share(&self)
     where

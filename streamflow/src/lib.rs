@@ -2,6 +2,8 @@
 extern crate self as streamflow;
 
 #[doc(hidden)]
+pub mod __fuzz;
+#[doc(hidden)]
 #[allow(missing_docs, reason = "not part of the public interface")]
 pub mod __private;
 mod batch;
@@ -17,6 +19,7 @@ pub mod metrics;
 mod plan;
 pub mod prelude;
 mod record;
+mod recovery;
 mod run;
 mod scheduler;
 mod shuffle;
@@ -47,6 +50,7 @@ pub use crate::dstream::DStream;
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::plan::explain::Explanation;
 pub use crate::record::{Block, BytesBlock, Fork, Record, TextBlock};
+pub use crate::recovery::settings::MissedBatches;
 pub use crate::stage::map_with_state::MapWithStateStream;
 pub use crate::stage::static_table::StaticTable;
 pub use crate::state::{State, StateSpec};

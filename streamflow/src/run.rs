@@ -16,9 +16,9 @@ use std::time::Duration;
 use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::fs::SharedFs;
 use crate::metrics::work::{Ledger, Roster};
 use crate::metrics::{TaskInfo, Worker};
-use crate::fs::SharedFs;
 use crate::plan::Operator;
 use crate::record::{Block, Record};
 use crate::stage::window::WindowStep;
@@ -378,7 +378,8 @@ impl<'e> Run<'e> {
             let outcome = guard(|| work(Task { partition, parallelism }));
             let (elapsed, failed) = (watch.elapsed(), outcome.is_err());
             let records = outcome.as_ref().map_or(0, |(_, records)| *records as u64);
-            let outcome = outcome.map(|(result, _)| result).map_err(|error| error.in_partition(partition).in_batch(time));
+            let outcome =
+                outcome.map(|(result, _)| result).map_err(|error| error.in_partition(partition).in_batch(time));
             *lock(&outcomes[index]) = Some((outcome, TaskInfo { partition, records, time: elapsed, failed }));
         });
         let outcomes = outcomes.into_iter().map(|outcome| {

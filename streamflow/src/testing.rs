@@ -20,7 +20,7 @@ use crate::record::text::cut;
 use crate::record::{Fork, Record, TextBlock};
 use crate::run::Run;
 use crate::scheduler::jobs::BatchHook;
-use crate::source::{Source, SourceCx};
+use crate::source::{Source, SourceCx, decode, encode};
 use crate::time::{BatchTime, Clock, ManualClock, lock};
 use crate::topology::{NodeId, OutputOperation};
 
@@ -75,7 +75,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A context with an interval of one second, two threads, two partitions, and a clock that shows zero.
+    /// A context with an interval of one second, two threads, two partitions, and a clock that shows zero. State may be lost
+    /// with it; a [checkpoint](StreamingContextBuilder::checkpoint) changes that.
     ///
     /// # Errors
     /// None with these settings.
@@ -100,8 +101,19 @@ impl Driver {
     /// # Ok::<(), streamflow::Error>(())
     /// ```
     pub fn with(settings: impl FnOnce(StreamingContextBuilder) -> StreamingContextBuilder) -> Result<Self> {
-        let (clock, failures) = (ManualClock::new(), Arc::new(Failures::default()));
-        let builder = settings(StreamingContext::builder("test").threads(2));
+        Self::with_clock(ManualClock::new(), settings)
+    }
+
+    /// The same with a clock of one's own, for instance that of an earlier driver whose program is started again.
+    ///
+    /// # Errors
+    /// Those of [`StreamingContextBuilder::build`].
+    pub fn with_clock(
+        clock: ManualClock,
+        settings: impl FnOnce(StreamingContextBuilder) -> StreamingContextBuilder,
+    ) -> Result<Self> {
+        let failures = Arc::new(Failures::default());
+        let builder = settings(StreamingContext::builder("test").threads(2).ephemeral());
         let ctx = builder.clock(clock.clone()).hook(Arc::clone(&failures) as _).build()?;
         Ok(Self { ctx, clock, failures })
     }
@@ -368,7 +380,7 @@ where
     type Range = usize;
 
     fn start(&mut self, cx: &SourceCx) -> Result<()> {
-        self.first = cx.start_time.next(cx.batch_interval);
+        self.first = cx.zero_time + cx.batch_interval;
         self.interval_ms = cx.batch_interval.as_millis();
         Ok(())
     }
@@ -380,6 +392,18 @@ where
 
     fn read(&mut self, batch: &usize) -> Result<Vec<T::Block>> {
         Ok(self.batches.get(*batch).unwrap_or(&self.empty).clone())
+    }
+
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+
+    fn encode_range(&self, batch: &usize) -> Result<Vec<u8>> {
+        encode(batch)
+    }
+
+    fn decode_range(&mut self, _: &SourceCx, bytes: &[u8]) -> Result<usize> {
+        decode(bytes)
     }
 }
 

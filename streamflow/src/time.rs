@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// The time of a batch: the end of its interval, which names the batch. Milliseconds since the Unix epoch.
@@ -28,7 +30,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(BatchTime::from_millis(1_350).floor(Duration::from_millis(500)), BatchTime::from_millis(1_000));
 /// assert!(time.is_multiple_of(Duration::from_secs(5)));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct BatchTime(u64);
 
 impl BatchTime {
@@ -60,6 +62,11 @@ impl BatchTime {
     #[must_use]
     pub fn next(self, interval: Duration) -> Self {
         self.floor(interval) + interval
+    }
+
+    /// The last time that is a multiple of `interval` from `grid` on and not after this time.
+    pub(crate) fn floor_from(self, grid: BatchTime, interval: Duration) -> Self {
+        Self(self.0 - self.0.saturating_sub(grid.0) % millis(interval))
     }
 
     /// Whether this time is a multiple of `interval`.

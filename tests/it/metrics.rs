@@ -186,5 +186,8 @@ fn prometheus_gets_names_of_its_conventions() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
-    assert!(text.lines().any(|line| line.starts_with("streamflow_worker_busy_seconds_total{worker=\"s0\"} ")), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("streamflow_worker_busy_seconds_total{worker=\"s0\"} ")),
+        "{text}"
+    );
 }

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -76,7 +76,11 @@ fn the_page_and_its_data_are_served() {
         let reply = get(&test, path);
         assert_eq!(reply.status, 200);
         assert!(reply.head.contains(&format!("content-type: {kind}; charset=utf-8")), "{}", reply.head);
-        assert!(reply.head.contains("content-security-policy: default-src 'none'; script-src 'self';"), "{}", reply.head);
+        assert!(
+            reply.head.contains("content-security-policy: default-src 'none'; script-src 'self';"),
+            "{}",
+            reply.head
+        );
         assert!(reply.head.contains("x-content-type-options: nosniff"));
     }
     let batches = until(&test, "/api/batches", completed(2)).json();

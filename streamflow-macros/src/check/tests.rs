@@ -105,10 +105,11 @@ fn the_function_is_an_ordinary_one() {
     assert_mistakes(quote! { extern "C" fn f(a: DStream<u32>) #body }, &["cannot be `extern`"]);
     assert_mistakes(quote! { fn f(&self, a: DStream<u32>) #body }, &["cannot take `self`"]);
     assert_mistakes(quote! { fn f(n: usize) {} }, &["has no stream"]);
-    assert_mistakes(quote! { fn f(a: &DStream<u32>) {} }, &["taken by value"]);
+    assert_mistakes(quote! { fn f(a: &DStream<u32>) { a.print(1); } }, &["taken by value"]);
     assert_mistakes(quote! { fn f(a: Vec<DStream<u32>>) {} }, &["inside another type"]);
     assert_mistakes(quote! { fn f(a: DStream<u32>) -> u32 { a.print(1); 3 } }, &["a stream function returns streams"]);
-    assert_mistakes(quote! { fn f(a: DStream<u32>) -> DStream<u32> { a.map(|x| x); } }, &["does not end"]);
+    assert_mistakes(quote! { fn f(a: DStream<u32>) -> DStream<u32> { a.map(|x| x); } }, &["remove the semicolon"]);
+    assert_mistakes(quote! { fn f(a: DStream<u32>) -> DStream<u32> { a.print(1); } }, &["does not end"]);
 }
 
 #[test]

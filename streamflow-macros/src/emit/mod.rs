@@ -20,7 +20,7 @@ pub(crate) use self::fallback::fallback;
 pub(crate) use self::site::{Called, Site};
 use crate::hygiene;
 use crate::lower::{Program, Sink, SinkKind, Step, names_used};
-use crate::model::{Applied, Argument, Node, NodeId, NodeKind, Topology};
+use crate::model::{Applied, Argument, Node, NodeId, NodeKind, Shape, Topology};
 use crate::ops::{Kind, Takes, Wide};
 use crate::parse::{Function, PlainNames, Statement};
 
@@ -136,7 +136,7 @@ impl Emitter<'_> {
             (SinkKind::CollectViews(_), _) | (_, None) => TokenStream::new(),
             (_, Some(record)) => {
                 let span = hygiene::at(syn::spanned::Spanned::span(record));
-                quote_spanned!(span=> #sink.yields(::core::marker::PhantomData::<#record>);)
+                quote_spanned!(span=> #sink.yields::<#record>();)
             }
         };
         let ports = ports.iter().enumerate().map(|(index, port)| {
@@ -297,11 +297,26 @@ impl Emitter<'_> {
         }
     }
 
+    /// A result of a shuffle, whose type no loop has checked.
+    fn declared_result(&self, node: NodeId, value: TokenStream) -> TokenStream {
+        let Node { record, kind, .. } = self.topology.node(node);
+        let is_wide = self.topology.node(node).shape() == Shape::Handle
+            && matches!(kind, NodeKind::Operator(applied) if matches!(applied.operator.kind, Kind::Wide(_)));
+        match record {
+            Some(record) if is_wide && !crate::lower::is_view(record) => {
+                let span = hygiene::at(syn::spanned::Spanned::span(record));
+                quote_spanned!(span=> ::streamflow::__private::declared_stream::<#record, _>(#value))
+            }
+            _ => value,
+        }
+    }
+
     fn results(&self) -> TokenStream {
         let results = &self.topology.results;
         let values = results.iter().enumerate().map(|(index, node)| {
             let needed_again = results[index + 1..].contains(node);
-            if needed_again { self.clone_of(*node) } else { self.handle(*node).to_token_stream() }
+            let value = if needed_again { self.clone_of(*node) } else { self.handle(*node).to_token_stream() };
+            self.declared_result(*node, value)
         });
         match results.len() {
             1 => quote!(#(#values)*),

@@ -18,11 +18,14 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
     let span = hygiene::at(emitter.topology.node(stage.input).span);
     let input = emitter.handle(stage.input);
     let plan = syn::Ident::new(&format!("__STAGE{number}"), span);
-    let ports = stage.outputs.iter().map(|(sink, port)| emitter.port(*sink, *port));
+    let ports: Vec<_> = stage.outputs.iter().map(|(sink, port)| emitter.port(*sink, *port)).collect();
+    // Shown at the operator that the records go to: it asks something of them, not the stage.
+    let target = ports.first().map_or(span, syn::Ident::span);
     let captures = captured(emitter, &stage.branches);
     let body = Loop { emitter, partitions: Vec::new() }.partition(&stage.branches, span);
-    let [part, out] = ["part", "out"].map(|name| hygiene::local(name, span));
-    quote_spanned! {span=>
+    let (part, out) = (hygiene::local("part", span), hygiene::local("out", target));
+    let closure = quote_spanned!(span=> { #captures move |mut #part, #out| { #body } });
+    quote_spanned! {target=>
         #[allow(
             unused_braces,
             unused_parens,
@@ -37,10 +40,7 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
             clippy::useless_conversion,
             clippy::explicit_counter_loop
         )]
-        ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), {
-            #captures
-            move |#part, #out| { #body }
-        });
+        ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), #closure);
     }
 }
 
@@ -103,7 +103,8 @@ impl<'a> Loop<'a> {
             branches => {
                 let x = hygiene::local("x", span);
                 let inner = self.consumers(branches, Record::default());
-                self.buffered(quote_spanned!(span=> for #x in #views { #inner }))
+                let chunk = hygiene::local("chunk", span);
+                self.buffered(quote_spanned!(span=> for #chunk in #part.chunks() { for #x in #chunk { #inner } }))
             }
         }
     }
@@ -196,7 +197,7 @@ impl<'a> Loop<'a> {
                 let lifted = site::lift_record(&hygiene::local("x", span), record.parts, span);
                 quote_spanned! {span=>
                     if false {
-                        let _: #declared = ::streamflow::__private::Lifted::own(#lifted);
+                        let _ = ::streamflow::__private::declared::<#declared>(#lifted);
                         return;
                     }
                     #code
@@ -265,7 +266,10 @@ impl<'a> Loop<'a> {
                 quote_spanned!(span=> #split #enter #out.#output.push(#key, #value); #leave)
             }
             _ => {
-                let lifted = site::lift_record(&x, record.parts, span);
+                let mut lifted = site::lift_record(&x, record.parts, span);
+                if let (SinkKind::Collect, Some(ty)) = (&sink.kind, &self.emitter.topology.node(sink.node).record) {
+                    lifted = quote_spanned!(span=> ::streamflow::__private::declared::<#ty>(#lifted));
+                }
                 quote_spanned!(span=> #enter #out.#output.push(#lifted); #leave)
             }
         };

@@ -80,7 +80,9 @@ fn function_call(call: &ExprCall, known: &Names, diagnostics: &Diagnostics) -> V
         return Value::Plain;
     }
     let arguments = arguments(&call.args, known, diagnostics);
-    let passes_stream = arguments.iter().any(|argument| matches!(argument, Argument::Stream(_)));
+    let is_stream =
+        |argument: &Argument| matches!(argument, Argument::Stream(stream) if !matches!(stream, StreamExpr::Refused(_)));
+    let passes_stream = arguments.iter().any(is_stream);
     if !passes_stream {
         // A closure or value that mentions a stream; reported where it was read.
         return Value::Stream(StreamExpr::Refused(streams));
@@ -118,10 +120,10 @@ fn arguments(args: &Punctuated<Expr, Token![,]>, known: &Names, diagnostics: &Di
 fn argument(arg: &Expr, known: &Names, diagnostics: &Diagnostics) -> Argument {
     match arg {
         Expr::Closure(closure) => {
-            if let Some(stream) = streams_of([arg], known).first() {
-                diagnostics.add(in_closure(stream));
-            }
-            Argument::Closure(closure.clone())
+            let streams = streams_of([arg], known);
+            let Some(stream) = streams.first() else { return Argument::Closure(closure.clone()) };
+            diagnostics.add(in_closure(stream));
+            Argument::Stream(StreamExpr::Refused(streams))
         }
         Expr::Reference(reference) => match value(&reference.expr, known, diagnostics) {
             Value::Stream(stream) => {

@@ -90,12 +90,12 @@ pub(crate) enum Argument {
 pub(crate) fn function(mut item: ItemFn, diagnostics: &Diagnostics) -> Function {
     duration::replace_literals(&mut item.block, diagnostics);
     let parameters = signature::parameters(&item.sig, diagnostics);
-    let results = signature::results(&item.sig, diagnostics);
     let streams = parameters.iter().filter_map(|parameter| match parameter {
         Parameter::Stream { name } => Some(name.to_string()),
         Parameter::Plain { .. } => None,
     });
     let mut known = Names { streams: streams.collect() };
+    let results = signature::results(&item.sig, !known.streams.is_empty(), diagnostics);
     let statements = body::statements(&item.block, &mut known, diagnostics);
     Function { item, parameters, results, statements }
 }

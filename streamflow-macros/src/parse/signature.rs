@@ -36,6 +36,10 @@ fn parameter(typed: &PatType, diagnostics: &Diagnostics) -> Option<Parameter> {
             .reason("a stream is a cheap handle, and the function may use it any number of times")
             .help(format!("write `DStream<{}>`", quote::quote!(#record)));
         diagnostics.add(mistake);
+        // It was meant as a stream, and the body uses it as one.
+        if let Pat::Ident(pat) = &*typed.pat {
+            return Some(Parameter::Stream { name: pat.ident.clone() });
+        }
     } else if mentions_stream_type(&typed.ty) {
         let mistake = Mistake::on(&typed.ty, "a stream inside another type")
             .reason("the topology is known at compile time, so every stream is a parameter of its own")
@@ -46,7 +50,9 @@ fn parameter(typed: &PatType, diagnostics: &Diagnostics) -> Option<Parameter> {
 }
 
 /// The record types of the streams that the function returns.
-pub(super) fn results(signature: &Signature, diagnostics: &Diagnostics) -> Vec<Type> {
+///
+/// Without a stream among the parameters this is the smaller mistake, so it is not reported.
+pub(super) fn results(signature: &Signature, has_stream: bool, diagnostics: &Diagnostics) -> Vec<Type> {
     let ReturnType::Type(_, ty) = &signature.output else { return Vec::new() };
     let records = match &**ty {
         Type::Tuple(tuple) => tuple.elems.iter().map(record_type).collect::<Option<Vec<_>>>(),
@@ -56,7 +62,9 @@ pub(super) fn results(signature: &Signature, diagnostics: &Diagnostics) -> Vec<T
         let mistake = Mistake::on(ty, "a stream function returns streams")
             .reason("its result is the end of a topology, not a value")
             .help("return `DStream<..>`, a tuple of them, or nothing");
-        diagnostics.add(mistake);
+        if has_stream {
+            diagnostics.add(mistake);
+        }
         Vec::new()
     })
 }

@@ -72,7 +72,7 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,
@@ -95,49 +95,59 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
         {
             #[allow(unused_variables)]
             let y = ::streamflow::__private::capture(&y);
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    let __x = ::streamflow::__private::apply(__x, parse);
-                    ::core::mem::forget(__at0);
-                    if let ::core::option::Option::Some(__x) = __x {
-                        let x = __x;
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        let __x = '__body: {
-                            if x > 10 {
-                                break '__body 10;
-                            }
-                            x
-                        };
-                        ::core::mem::forget(__at1);
-                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                        let __x = ::streamflow::__private::apply(
-                            __x,
-                            |x| Some(x.checked_add(1)? + y),
-                        );
-                        ::core::mem::forget(__at2);
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        let __x = ::streamflow::__private::apply(__x, parse);
+                        ::core::mem::forget(__at0);
                         if let ::core::option::Option::Some(__x) = __x {
-                            let __at3 = ::streamflow::__private::At(
-                                &__OPERATORS[3usize],
+                            let x = __x;
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
                             );
-                            let __x = ::streamflow::__private::apply(__x, |y| y + 1);
-                            ::core::mem::forget(__at3);
-                            let z = __x;
-                            let __at4 = ::streamflow::__private::At(
-                                &__OPERATORS[4usize],
+                            let __x = '__body: {
+                                if x > 10 {
+                                    break '__body 10;
+                                }
+                                x
+                            };
+                            ::core::mem::forget(__at1);
+                            let __at2 = ::streamflow::__private::At(
+                                &__OPERATORS[2usize],
                             );
-                            let __x = { z + y };
-                            ::core::mem::forget(__at4);
-                            let __at4 = ::streamflow::__private::At(
-                                &__OPERATORS[4usize],
+                            let __x = ::streamflow::__private::apply(
+                                __x,
+                                |x| Some(x.checked_add(1)? + y),
                             );
-                            __out
-                                .0
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
-                            ::core::mem::forget(__at4);
+                            ::core::mem::forget(__at2);
+                            if let ::core::option::Option::Some(__x) = __x {
+                                let __at3 = ::streamflow::__private::At(
+                                    &__OPERATORS[3usize],
+                                );
+                                let __x = ::streamflow::__private::apply(__x, |y| y + 1);
+                                ::core::mem::forget(__at3);
+                                let z = __x;
+                                let __at4 = ::streamflow::__private::At(
+                                    &__OPERATORS[4usize],
+                                );
+                                let __x = { z + y };
+                                ::core::mem::forget(__at4);
+                                let __at4 = ::streamflow::__private::At(
+                                    &__OPERATORS[4usize],
+                                );
+                                __out
+                                    .0
+                                    .push(
+                                        ::streamflow::__private::declared::<
+                                            u32,
+                                        >({
+                                            let __l = __x;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        }),
+                                    );
+                                ::core::mem::forget(__at4);
+                            }
                         }
                     }
                 }

@@ -35,10 +35,10 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<Order>);
+    __sink0.yields::<Order>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::Count::new();
-    __sink1.yields(::core::marker::PhantomData::<u64>);
+    __sink1.yields::<u64>();
     let __port1_0 = __sink1.port();
     #[allow(
         unused_braces,
@@ -59,35 +59,43 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
         &__STAGE0,
         (__port0_0, __port1_0),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    if {
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __keep: bool = {
-                            let order = &__x;
-                            { order.amount > 1000 }
-                        };
-                        ::core::mem::forget(__at0);
-                        __keep
-                    } {
-                        {
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
-                            );
-                            __out.1.push(&__x);
-                            ::core::mem::forget(__at1);
-                        }
-                        {
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        if {
                             let __at0 = ::streamflow::__private::At(
                                 &__OPERATORS[0usize],
                             );
-                            __out
-                                .0
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
+                            let __keep: bool = {
+                                let order = &__x;
+                                { order.amount > 1000 }
+                            };
                             ::core::mem::forget(__at0);
+                            __keep
+                        } {
+                            {
+                                let __at1 = ::streamflow::__private::At(
+                                    &__OPERATORS[1usize],
+                                );
+                                __out.1.push(&__x);
+                                ::core::mem::forget(__at1);
+                            }
+                            {
+                                let __at0 = ::streamflow::__private::At(
+                                    &__OPERATORS[0usize],
+                                );
+                                __out
+                                    .0
+                                    .push(
+                                        ::streamflow::__private::declared::<
+                                            Order,
+                                        >({
+                                            let __l = __x;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        }),
+                                    );
+                                ::core::mem::forget(__at0);
+                            }
                         }
                     }
                 }
@@ -96,5 +104,5 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
     );
     let __n1 = __sink0.finish(&__OPERATORS[0usize]);
     let __n2 = __sink1.finish(&__OPERATORS[1usize]);
-    (__n2, __n1)
+    (::streamflow::__private::declared_stream::<u64, _>(__n2), __n1)
 }

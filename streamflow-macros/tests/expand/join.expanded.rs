@@ -66,7 +66,7 @@ fn join(
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __table2 = ::streamflow::__private::capture(&names);
     let __sink0 = ::streamflow::__private::sink::Join::new();
-    __sink0.yields(::core::marker::PhantomData::<(u32, (String, User))>);
+    __sink0.yields::<(u32, (String, User))>();
     let __port0_0 = __sink0.left();
     let __port0_1 = __sink0.right();
     #[allow(
@@ -89,46 +89,52 @@ fn join(
         (__port0_0,),
         {
             let __table2 = ::streamflow::__private::capture(&__table2);
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let (__k, __v) = ::streamflow::__private::pair_of::left_outer_join(
-                        __x,
-                    );
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    let __rows = __table2
-                        .rows(
-                            &(&&&&::streamflow::__private::tag(&__k)).how().find(&__k),
-                        );
-                    for __x in ::streamflow::__private::static_left_outer_join(
-                        __rows,
-                        __k,
-                        __v,
-                    ) {
-                        let (__k, __v) = ::streamflow::__private::pair_of::map_values(
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let (__k, __v) = ::streamflow::__private::pair_of::left_outer_join(
                             __x,
                         );
-                        let (page, name) = __v;
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        let __v = { format!("{page} {name:?}") };
-                        ::core::mem::forget(__at1);
-                        let __x = (__k, __v);
-                        let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
-                        let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
-                        __out
-                            .0
-                            .push(
-                                {
-                                    let __l = __k;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let __l = __v;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        let __rows = __table2
+                            .rows(
+                                &(&&&&::streamflow::__private::tag(&__k)).how().find(&__k),
                             );
-                        ::core::mem::forget(__at3);
+                        for __x in ::streamflow::__private::static_left_outer_join(
+                            __rows,
+                            __k,
+                            __v,
+                        ) {
+                            let (__k, __v) = ::streamflow::__private::pair_of::map_values(
+                                __x,
+                            );
+                            let (page, name) = __v;
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            let __v = { format!("{page} {name:?}") };
+                            ::core::mem::forget(__at1);
+                            let __x = (__k, __v);
+                            let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
+                            let __at3 = ::streamflow::__private::At(
+                                &__OPERATORS[3usize],
+                            );
+                            __out
+                                .0
+                                .push(
+                                    {
+                                        let __l = __k;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let __l = __v;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                );
+                            ::core::mem::forget(__at3);
+                        }
+                        ::core::mem::forget(__at0);
                     }
-                    ::core::mem::forget(__at0);
                 }
             }
         },
@@ -152,34 +158,36 @@ fn join(
         &__STAGE1,
         (__port0_1,),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                    let __k = {
-                        let user = &__x;
-                        { user.id }
-                    };
-                    ::core::mem::forget(__at2);
-                    let __x = (__k, __x);
-                    let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
-                    let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
-                    __out
-                        .0
-                        .push(
-                            {
-                                let __l = __k;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
-                            {
-                                let __l = __v;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
-                        );
-                    ::core::mem::forget(__at3);
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
+                        let __k = {
+                            let user = &__x;
+                            { user.id }
+                        };
+                        ::core::mem::forget(__at2);
+                        let __x = (__k, __x);
+                        let (__k, __v) = ::streamflow::__private::pair_of::join(__x);
+                        let __at3 = ::streamflow::__private::At(&__OPERATORS[3usize]);
+                        __out
+                            .0
+                            .push(
+                                {
+                                    let __l = __k;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                                {
+                                    let __l = __v;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                            );
+                        ::core::mem::forget(__at3);
+                    }
                 }
             }
         },
     );
     let __n5 = __sink0.finish(&__OPERATORS[3usize], ::core::option::Option::Some(4));
-    __n5
+    ::streamflow::__private::declared_stream::<(u32, (String, User)), _>(__n5)
 }

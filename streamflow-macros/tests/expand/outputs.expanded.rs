@@ -58,29 +58,31 @@ pub fn outputs(lines: DStream<str>, top: usize) {
         &__STAGE0,
         (__port0_0,),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let line = __x;
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    let __x = { (line.len(), line) };
-                    ::core::mem::forget(__at0);
-                    let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                    __out
-                        .0
-                        .push({
-                            let (__t0, __t1) = __x;
-                            (
-                                {
-                                    let __l = __t0;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let __l = __t1;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                            )
-                        });
-                    ::core::mem::forget(__at1);
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let line = __x;
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        let __x = { (line.len(), line) };
+                        ::core::mem::forget(__at0);
+                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
+                        __out
+                            .0
+                            .push({
+                                let (__t0, __t1) = __x;
+                                (
+                                    {
+                                        let __l = __t0;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let __l = __t1;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                )
+                            });
+                        ::core::mem::forget(__at1);
+                    }
                 }
             }
         },

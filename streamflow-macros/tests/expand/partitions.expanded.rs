@@ -50,10 +50,10 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::Collect::new();
-    __sink1.yields(::core::marker::PhantomData::<Vec<u32>>);
+    __sink1.yields::<Vec<u32>>();
     let __port1_0 = __sink1.port();
     #[allow(
         unused_braces,
@@ -74,32 +74,36 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
         &__STAGE0,
         (__port0_0, __port1_0),
         {
-            move |__part, __out| {
+            move |mut __part, __out| {
                 let mut __buffer0 = ::std::vec::Vec::new();
                 let mut __buffer1 = ::std::vec::Vec::new();
-                for __x in __part.views() {
-                    {
-                        let __x = ::streamflow::__private::fork_to::map(&__x);
-                        let x = __x;
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __x = { x + 1 };
-                        ::core::mem::forget(__at0);
-                        __buffer0
-                            .push(
-                                ::streamflow::__private::Lifted::own({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                }),
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        {
+                            let __x = ::streamflow::__private::fork_to::map(&__x);
+                            let x = __x;
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
                             );
-                    }
-                    {
-                        __buffer1
-                            .push(
-                                ::streamflow::__private::Lifted::own({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                }),
-                            );
+                            let __x = { x + 1 };
+                            ::core::mem::forget(__at0);
+                            __buffer0
+                                .push(
+                                    ::streamflow::__private::Lifted::own({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
+                        }
+                        {
+                            __buffer1
+                                .push(
+                                    ::streamflow::__private::Lifted::own({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
+                        }
                     }
                 }
                 {
@@ -109,10 +113,14 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
                         let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
                         __out
                             .0
-                            .push({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            });
+                            .push(
+                                ::streamflow::__private::declared::<
+                                    u32,
+                                >({
+                                    let __l = __x;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                }),
+                            );
                         ::core::mem::forget(__at1);
                     }
                     ::core::mem::forget(__at1);
@@ -122,10 +130,14 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
                     let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
                     __out
                         .1
-                        .push({
-                            let __l = __x;
-                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                        });
+                        .push(
+                            ::streamflow::__private::declared::<
+                                Vec<u32>,
+                            >({
+                                let __l = __x;
+                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                            }),
+                        );
                     ::core::mem::forget(__at2);
                 }
             }

@@ -33,7 +33,7 @@ fn state(
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::MapWithStatePlain::new();
-    __sink0.yields(::core::marker::PhantomData::<u64>);
+    __sink0.yields::<u64>();
     let __port0_0 = __sink0.port();
     let __sink1 = ::streamflow::__private::sink::UpdateStateByKeyWithTime::new();
     let __port1_0 = __sink1.port();
@@ -56,46 +56,54 @@ fn state(
         &__STAGE0,
         (__port0_0, __port1_0),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    {
-                        let __x = ::streamflow::__private::fork_to::map_with_state(&__x);
-                        let (__k, __v) = ::streamflow::__private::pair_of::map_with_state(
-                            __x,
-                        );
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        __out
-                            .0
-                            .push(
-                                {
-                                    let __l = __k;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let __l = __v;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        {
+                            let __x = ::streamflow::__private::fork_to::map_with_state(
+                                &__x,
                             );
-                        ::core::mem::forget(__at0);
-                    }
-                    {
-                        let (__k, __v) = ::streamflow::__private::pair_of::update_state_by_key(
-                            __x,
-                        );
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        __out
-                            .1
-                            .push(
-                                {
-                                    let __l = __k;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let __l = __v;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
+                            let (__k, __v) = ::streamflow::__private::pair_of::map_with_state(
+                                __x,
                             );
-                        ::core::mem::forget(__at1);
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
+                            );
+                            __out
+                                .0
+                                .push(
+                                    {
+                                        let __l = __k;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let __l = __v;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                );
+                            ::core::mem::forget(__at0);
+                        }
+                        {
+                            let (__k, __v) = ::streamflow::__private::pair_of::update_state_by_key(
+                                __x,
+                            );
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out
+                                .1
+                                .push(
+                                    {
+                                        let __l = __k;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let __l = __v;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                );
+                            ::core::mem::forget(__at1);
+                        }
                     }
                 }
             }
@@ -121,5 +129,5 @@ fn state(
             ::core::option::Option::None,
         );
     __n2.print(10);
-    (__n1, __n4)
+    (::streamflow::__private::declared_stream::<u64, _>(__n1), __n4)
 }

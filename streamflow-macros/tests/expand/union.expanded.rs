@@ -54,7 +54,7 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Distinct::new();
-    __sink0.yields(::core::marker::PhantomData::<u32>);
+    __sink0.yields::<u32>();
     let __port0_0 = __sink0.port();
     let __port0_1 = __sink0.port();
     #[allow(
@@ -76,16 +76,18 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
         &__STAGE0,
         (__port0_0,),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                    __out
-                        .0
-                        .push({
-                            let __l = __x;
-                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                        });
-                    ::core::mem::forget(__at2);
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
+                        __out
+                            .0
+                            .push({
+                                let __l = __x;
+                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                            });
+                        ::core::mem::forget(__at2);
+                    }
                 }
             }
         },
@@ -109,26 +111,30 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
         &__STAGE1,
         (__port0_1,),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let text = __x;
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    let __x = { text.parse().ok() };
-                    ::core::mem::forget(__at0);
-                    if let ::core::option::Option::Some(__x) = __x {
-                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                        __out
-                            .0
-                            .push({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            });
-                        ::core::mem::forget(__at2);
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let text = __x;
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        let __x = { text.parse().ok() };
+                        ::core::mem::forget(__at0);
+                        if let ::core::option::Option::Some(__x) = __x {
+                            let __at2 = ::streamflow::__private::At(
+                                &__OPERATORS[2usize],
+                            );
+                            __out
+                                .0
+                                .push({
+                                    let __l = __x;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                });
+                            ::core::mem::forget(__at2);
+                        }
                     }
                 }
             }
         },
     );
     let __n4 = __sink0.finish(&__OPERATORS[2usize], ::core::option::Option::None);
-    __n4
+    ::streamflow::__private::declared_stream::<u32, _>(__n4)
 }

@@ -37,7 +37,7 @@ fn windows(
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     ::streamflow::__private::shared(&pairs);
     let __sink0 = ::streamflow::__private::sink::CountByWindow::new();
-    __sink0.yields(::core::marker::PhantomData::<u64>);
+    __sink0.yields::<u64>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,
@@ -58,18 +58,20 @@ fn windows(
         &__STAGE0,
         (__port0_0,),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                    __out.0.push(&__x);
-                    ::core::mem::forget(__at1);
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
+                        __out.0.push(&__x);
+                        ::core::mem::forget(__at1);
+                    }
                 }
             }
         },
     );
     let __n1 = pairs.window_by_parent(::core::time::Duration::new(60u64, 0u32));
     let __sink1 = ::streamflow::__private::sink::ReduceByKeyAndWindowInverse::new();
-    __sink1.yields(::core::marker::PhantomData::<(String, u64)>);
+    __sink1.yields::<(String, u64)>();
     let __port1_0 = __sink1.port();
     #[allow(
         unused_braces,
@@ -90,25 +92,27 @@ fn windows(
         &__STAGE1,
         (__port1_0,),
         {
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key_and_window(
-                        __x,
-                    );
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    __out
-                        .0
-                        .push(
-                            {
-                                let __l = __k;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
-                            {
-                                let __l = __v;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            },
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key_and_window(
+                            __x,
                         );
-                    ::core::mem::forget(__at0);
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        __out
+                            .0
+                            .push(
+                                {
+                                    let __l = __k;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                                {
+                                    let __l = __v;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                },
+                            );
+                        ::core::mem::forget(__at0);
+                    }
                 }
             }
         },
@@ -133,5 +137,8 @@ fn windows(
             ::core::time::Duration::new(30u64, 0u32),
             ::core::option::Option::Some(Duration::from_secs(5)),
         );
-    (__n2, __n3)
+    (
+        ::streamflow::__private::declared_stream::<(String, u64), _>(__n2),
+        ::streamflow::__private::declared_stream::<u64, _>(__n3),
+    )
 }

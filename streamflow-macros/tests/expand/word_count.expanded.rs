@@ -57,7 +57,7 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::ReduceByKey::new();
-    __sink0.yields(::core::marker::PhantomData::<(String, u64)>);
+    __sink0.yields::<(String, u64)>();
     let __port0_0 = __sink0.port();
     #[allow(
         unused_braces,
@@ -80,55 +80,57 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
         {
             #[allow(unused_variables)]
             let min = ::streamflow::__private::capture(&min);
-            move |__part, __out| {
-                for __x in __part.views() {
-                    let line = __x;
-                    let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                    for __x in { line.split(' ') } {
-                        if {
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
-                            );
-                            let __keep: bool = {
-                                let word = &__x;
-                                { word.len() >= min }
-                            };
-                            ::core::mem::forget(__at1);
-                            __keep
-                        } {
-                            let word = __x;
-                            let __at2 = ::streamflow::__private::At(
-                                &__OPERATORS[2usize],
-                            );
-                            let __x = { (word, 1) };
-                            ::core::mem::forget(__at2);
-                            let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
-                                __x,
-                            );
-                            let __at3 = ::streamflow::__private::At(
-                                &__OPERATORS[3usize],
-                            );
-                            __out
-                                .0
-                                .push(
-                                    {
-                                        let __l = __k;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
-                                    {
-                                        let __l = __v;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
+            move |mut __part, __out| {
+                for __chunk in __part.chunks() {
+                    for __x in __chunk {
+                        let line = __x;
+                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
+                        for __x in { line.split(' ') } {
+                            if {
+                                let __at1 = ::streamflow::__private::At(
+                                    &__OPERATORS[1usize],
                                 );
-                            ::core::mem::forget(__at3);
+                                let __keep: bool = {
+                                    let word = &__x;
+                                    { word.len() >= min }
+                                };
+                                ::core::mem::forget(__at1);
+                                __keep
+                            } {
+                                let word = __x;
+                                let __at2 = ::streamflow::__private::At(
+                                    &__OPERATORS[2usize],
+                                );
+                                let __x = { (word, 1) };
+                                ::core::mem::forget(__at2);
+                                let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
+                                    __x,
+                                );
+                                let __at3 = ::streamflow::__private::At(
+                                    &__OPERATORS[3usize],
+                                );
+                                __out
+                                    .0
+                                    .push(
+                                        {
+                                            let __l = __k;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                        {
+                                            let __l = __v;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                    );
+                                ::core::mem::forget(__at3);
+                            }
                         }
+                        ::core::mem::forget(__at0);
                     }
-                    ::core::mem::forget(__at0);
                 }
             }
         },
     );
     let __n4 = __sink0
         .finish(&__OPERATORS[3usize], move |a, b| a + b, ::core::option::Option::None);
-    __n4
+    ::streamflow::__private::declared_stream::<(String, u64), _>(__n4)
 }

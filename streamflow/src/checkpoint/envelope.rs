@@ -59,6 +59,11 @@ pub(super) fn seal_value(kind: Kind, value: &impl Serialize) -> Vec<u8> {
     seal(kind, &encode(value))
 }
 
+/// For fuzzing: the bytes as a manifest's payload.
+pub(crate) fn sealed_manifest(payload: &[u8]) -> Vec<u8> {
+    seal(Kind::Manifest, payload)
+}
+
 /// A value in postcard's encoding.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(value).expect("values of checkpoints have lengths and no errors of their own")

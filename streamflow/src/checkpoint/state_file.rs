@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::envelope::{Envelopes, Kind, damage, encode, seal, seal_value};
-use super::manifest::{Operator, StateFile};
+use super::manifest::{Manifest, Operator, StateFile};
 use crate::error::{Error, Result};
 use crate::fs::{BufferedReads, File, FileSystem, SharedFs};
+use crate::time::BatchTime;
 
 /// A chunk is written when it is as long as this.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -164,6 +165,20 @@ impl StateWriter {
         let Self { identity, fingerprint, partitions, is_base, .. } = self;
         Ok(WrittenState { identity, fingerprint, partitions, is_base, file })
     }
+}
+
+/// For fuzzing: a state file with the bytes as its chunk, and the manifest that names it.
+pub(crate) fn sealed_state(program: &[u8], chunk: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let [identity, fingerprint] = [String::new(), String::new()];
+    let head = seal_value(Kind::StateHead, &Head { identity, fingerprint, is_base: true });
+    let changes = u64::from(program.first().copied().unwrap_or_default());
+    let state = [head, seal(Kind::StateChunk, chunk), seal_value(Kind::StateEnd, &changes)].concat();
+    let (bytes, checksum) = (state.len() as u64, crc32c::crc32c(&state));
+    let file = StateFile { name: "state-1-0".to_owned(), bytes, checksum, changes };
+    let [identity, fingerprint] = [String::new(), String::new()];
+    let operator = Operator { identity, fingerprint, partitions: 1, files: vec![file] };
+    let manifest = Manifest::new(1, BatchTime::default(), program.to_vec(), vec![operator]);
+    (seal_value(Kind::Manifest, &manifest), state)
 }
 
 fn cannot_write(path: &Path, error: io::Error) -> Error {

@@ -53,10 +53,10 @@ pub(crate) enum Due {
 
 impl CheckpointStore {
     /// Opens the checkpoints in a directory, and verifies the newest one, or an older one if that is damaged. A missing
-    /// directory has none. Changes nothing.
+    /// directory has none. Changes nothing in the directory; what it finds is durable when it returns.
     ///
     /// # Errors
-    /// There are checkpoints, and none can be read; the message says why for each.
+    /// There are checkpoints, and none can be read; the message says why for each. Or the directory cannot be read.
     pub(crate) fn open(fs: SharedFs, dir: impl Into<PathBuf>, options: CheckpointOptions) -> Result<Self> {
         let dir = dir.into();
         let entries = list_if_exists(&*fs, &dir)
@@ -76,6 +76,12 @@ impl CheckpointStore {
         }
         kept.reverse();
         let warnings = report(&dir, &kept, damaged)?;
+        if !kept.is_empty() {
+            // A process that was killed may have renamed a manifest and not come to the sync; the program acts on it now.
+            fs.sync_dir(&dir).map_err(|error| {
+                Error::io(format!("cannot make durable the checkpoint directory `{}`", dir.display()), error)
+            })?;
+        }
         Ok(Self { fs, dir, options, kept, next_generation, warnings, dir_is_ready: false })
     }
 

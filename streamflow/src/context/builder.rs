@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::StreamingContext;
 use crate::error::{Error, Result};
 use crate::fs::{RealFs, SharedFs, SimulatedFs};
+use crate::recovery::settings::{CheckpointSettings, MissedBatches};
 use crate::scheduler::jobs::BatchHook;
 use crate::time::{Clock, SystemClock, whole_millis};
 
@@ -43,6 +45,11 @@ pub struct StreamingContextBuilder {
     #[cfg(feature = "ui")]
     ui: Option<String>,
     files: SharedFs,
+    checkpoint: Option<CheckpointSettings>,
+    ephemeral: bool,
+    missed: MissedBatches,
+    /// A setting that needs a checkpoint directory and came before it.
+    misplaced: Option<&'static str>,
 }
 
 /// The settings, checked.
@@ -59,6 +66,10 @@ pub(super) struct Config {
     #[cfg(feature = "ui")]
     pub(super) ui: Option<crate::ui::Address>,
     pub(super) files: SharedFs,
+    pub(super) checkpoint: Option<CheckpointSettings>,
+    /// State may be lost with the process.
+    pub(super) ephemeral: bool,
+    pub(super) missed: MissedBatches,
 }
 
 /// When Ctrl-C and SIGTERM mean a graceful stop.
@@ -84,6 +95,10 @@ impl StreamingContextBuilder {
             #[cfg(feature = "ui")]
             ui: None,
             files: Arc::new(RealFs),
+            checkpoint: None,
+            ephemeral: false,
+            missed: MissedBatches::All,
+            misplaced: None,
         }
     }
 
@@ -178,6 +193,108 @@ impl StreamingContextBuilder {
         self
     }
 
+    /// Makes the program recoverable: what it needs to go on after any kind of stop is kept in this directory.
+    ///
+    /// On [`start`](StreamingContext::start) an existing checkpoint is recovered, otherwise a new one begun. Windows and state
+    /// go on where they were, every batch has the same input as before, and outputs that are idempotent or transactional are
+    /// exactly once. The directory belongs to one program at a time.
+    ///
+    /// **Cost**: two synced writes for each batch, and every [`checkpoint_interval`](Self::checkpoint_interval) one for the
+    /// states that changed, off the batch's path.
+    /// **Source**: Spark's `checkpoint` and `getOrCreate` in one. The program itself is not in the checkpoint, so it may change.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use streamflow::prelude::*;
+    /// use streamflow::testing::{Driver, SimulatedFs};
+    ///
+    /// #[stream]
+    /// fn running(words: DStream<String>) -> DStream<(String, u64)> {
+    ///     words.map(|word| (word, 1)).update_state_by_key(|ones: Vec<u64>, total| {
+    ///         Some(total.unwrap_or(0) + ones.into_iter().sum::<u64>())
+    ///     })
+    /// }
+    ///
+    /// let files = SimulatedFs::new(1);
+    /// let batches = || vec![vec!["a".to_owned()], vec!["a".to_owned()], vec!["a".to_owned()]];
+    /// let start = || Driver::with(|builder| builder.checkpoint("state").simulated_files(&files));
+    ///
+    /// let mut first = start()?;
+    /// let out = { let words = first.input(batches()); first.output(&running(words)) };
+    /// first.run_batches(2)?;
+    /// assert_eq!(out.batches()[1], [("a".to_owned(), 2)]);
+    /// drop(first);
+    ///
+    /// let mut second = start()?;
+    /// let out = { let words = second.input(batches()); second.output(&running(words)) };
+    /// second.run_batches(3)?;
+    /// assert_eq!(out.batches().last().unwrap(), &[("a".to_owned(), 3)]);
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    pub fn checkpoint(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.checkpoint = Some(CheckpointSettings::new(directory.into()));
+        self
+    }
+
+    /// How often windows, state and positions are written: a multiple of the batch interval. Without it, the first multiple
+    /// from ten seconds on, as in Spark.
+    ///
+    /// After a restart, the batches since the last checkpoint are run again as far as state needs.
+    pub fn checkpoint_interval(self, interval: Duration) -> Self {
+        self.with_checkpoint("checkpoint_interval", |settings| settings.interval = Some(interval))
+    }
+
+    /// Takes the state that the checkpoint knows as `was` for the operator that is now called `is`.
+    ///
+    /// Names of states are what the error of a start that does not fit its checkpoint lists.
+    pub fn rename_state(self, was: impl Into<String>, is: impl Into<String>) -> Self {
+        let (was, is) = (was.into(), is.into());
+        self.with_checkpoint("rename_state", |settings| drop(settings.renamed.insert(was, is)))
+    }
+
+    /// Lets a state of the checkpoint go.
+    pub fn drop_state(self, state: impl Into<String>) -> Self {
+        let state = state.into();
+        self.with_checkpoint("drop_state", |settings| settings.dropped.push(state))
+    }
+
+    /// Makes new states of those in the checkpoint, for an `update_state_by_key` or `map_with_state` whose state has
+    /// another type than before. `state` is the operator's present name.
+    pub fn migrate_state<Old, New>(
+        self,
+        state: impl Into<String>,
+        migrate: impl Fn(Old) -> New + Send + Sync + 'static,
+    ) -> Self
+    where
+        Old: serde::Serialize + serde::de::DeserializeOwned,
+        New: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let state = state.into();
+        self.with_checkpoint("migrate_state", |settings| settings.migrate(state, migrate))
+    }
+
+    fn with_checkpoint(mut self, setting: &'static str, change: impl FnOnce(&mut CheckpointSettings)) -> Self {
+        match &mut self.checkpoint {
+            Some(settings) => change(settings),
+            None => self.misplaced = Some(setting),
+        }
+        self
+    }
+
+    /// What to do with the batches that were due while the program was down. All are run if nothing is said.
+    pub fn missed_batches(mut self, policy: MissedBatches) -> Self {
+        self.missed = policy;
+        self
+    }
+
+    /// Says that windows and state may be lost when the process ends. A program with state operators needs this or a
+    /// [`checkpoint`](Self::checkpoint) directory.
+    pub fn ephemeral(mut self) -> Self {
+        self.ephemeral = true;
+        self
+    }
+
     /// Keeps what the program saves (files of outputs, log and checkpoints) in a simulated file system instead of the
     /// machine's, for tests of failures.
     ///
@@ -209,6 +326,11 @@ impl StreamingContextBuilder {
                 "the name {name:?} cannot be used: it must not be empty or hold a NUL character"
             )));
         }
+        if let Some(setting) = self.misplaced {
+            return Err(Error::invalid(format!(
+                "`.{setting}(..)` is about a checkpoint, and there is none: say `.checkpoint(directory)` before it"
+            )));
+        }
         let interval = whole_millis("the batch interval", self.interval)?;
         let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = at_least_one("threads", self.threads.unwrap_or_else(processors))?;
@@ -231,6 +353,9 @@ impl StreamingContextBuilder {
             #[cfg(feature = "ui")]
             ui: self.ui.as_deref().map(crate::ui::Address::parse).transpose()?,
             files: self.files,
+            checkpoint: self.checkpoint,
+            ephemeral: self.ephemeral,
+            missed: self.missed,
         }))
     }
 }

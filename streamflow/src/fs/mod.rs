@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub(crate) use self::buffered::BufferedReads;
 #[cfg(test)]
 pub(crate) use self::random::Random;
+#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
 pub(crate) use self::real::RealFs;
 pub use self::simulated::{IoFailure, SimulatedFs};
 
@@ -54,7 +55,6 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync + 'static {
 }
 
 /// An open file.
-#[expect(clippy::len_without_is_empty, reason = "nobody asks")]
 pub(crate) trait File: Send + Sync {
     /// Writes all bytes at the end. After an error any part of them may have been written.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
@@ -69,6 +69,18 @@ pub(crate) trait File: Send + Sync {
     /// After an error nothing is known, and asking again is useless: the system may have dropped what it could not write,
     /// and a second call then succeeds without it.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// For formatted and buffered writing.
+impl io::Write for Box<dyn File> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        File::write_all(&mut **self, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A name in a directory.
@@ -110,6 +122,16 @@ pub(crate) fn exists(fs: &dyn FileSystem, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The whole content of a file.
+pub(crate) fn read(fs: &dyn FileSystem, path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs.open(path)?;
+    let len = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; len];
+    let read = file.read_at(0, &mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 /// What is in a directory; nothing if it does not exist.

@@ -137,11 +137,13 @@ mod tests {
         assert_eq!(fs.create(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
         file.set_len(5).unwrap();
         let mut again = fs.append(&path).unwrap();
-        again.write_all(b"!").unwrap();
+        write!(&mut again, "!").unwrap();
+        assert_eq!(super::super::read(&fs, &path).unwrap(), b"hello!");
         let mut buffer = [0; 16];
         let read = fs.open(&path).unwrap().read_at(1, &mut buffer).unwrap();
         assert_eq!(&buffer[..read], b"ello!");
         assert_eq!(again.len().unwrap(), 6);
+        assert_eq!(fs.metadata(&path).unwrap().len, 6);
         fs.rename(&path, &dir.join("other")).unwrap();
         fs.sync_dir(&dir).unwrap();
         assert_eq!(fs.list(&dir).unwrap(), [Entry { name: "other".to_owned(), is_dir: false }]);

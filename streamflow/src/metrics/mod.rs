@@ -9,20 +9,20 @@
 
 mod delays;
 pub(crate) mod meters;
-#[cfg(feature = "metrics")]
-mod prometheus;
 #[cfg(feature = "progress")]
 mod progress;
+#[cfg(feature = "metrics")]
+mod prometheus;
 mod snapshot;
 mod summary;
 pub(crate) mod watch;
 pub(crate) mod work;
 
-#[cfg(feature = "metrics")]
-pub use self::prometheus::Exporter;
+pub(crate) use self::delays::Delays;
 #[cfg(feature = "progress")]
 pub use self::progress::Progress;
-pub(crate) use self::delays::Delays;
+#[cfg(feature = "metrics")]
+pub use self::prometheus::Exporter;
 pub use self::snapshot::{
     BatchMetrics, DelayMetrics, InputMetrics, Metrics, OutputMetrics, StageMetrics, StreamMetrics, WorkMetrics,
 };

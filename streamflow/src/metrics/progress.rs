@@ -115,7 +115,8 @@ mod tests {
         (batch.processing_started, batch.processing_ended) = (Some(at(1_010)), Some(at(1_250)));
         let progress = Progress::new(Duration::from_millis(200));
         let line = progress.line(&batch);
-        for part in ["batch 1 ", "2500 records/s", "█", "processing 240ms", "waited 10ms", "longer than the interval"] {
+        for part in ["batch 1 ", "2500 records/s", "█", "processing 240ms", "waited 10ms", "longer than the interval"]
+        {
             assert!(line.contains(part), "{line:?} lacks {part:?}");
         }
     }

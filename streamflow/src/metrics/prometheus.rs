@@ -114,7 +114,11 @@ impl Out<'_> {
         self.counter("input_records", "Records of completed batches", each(|input| input.records))?;
         self.counter("input_errors", "Failures of the input", each(|input| input.errors))?;
         self.gauge("input_last_batch_records", "Records of the last batch", each(|input| input.last_records))?;
-        self.gauge("input_buffered_records", "Records waiting for the end of their batch", each(|i| i.buffered_records))?;
+        self.gauge(
+            "input_buffered_records",
+            "Records waiting for the end of their batch",
+            each(|i| i.buffered_records),
+        )?;
         self.gauge("input_buffered_bytes", "Bytes waiting for the end of their batch", each(|i| i.buffered_bytes))?;
         let limited = metrics.inputs.iter().filter_map(|i| Some((label("input", &*i.name), i.rate_limit?)));
         self.gauge("input_rate_limit", "Most records per second", limited.collect::<Vec<_>>())

@@ -6,6 +6,7 @@
 //! other type is kept as it is.
 
 use std::any::TypeId;
+use std::hash::{Hash, Hasher};
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 use super::own::{FindKey, LiftedKey};
@@ -152,6 +153,19 @@ impl<K: 'static> Kept<K> {
         }
     }
 
+    /// Hashes the key as its owned form would be hashed.
+    #[inline]
+    pub(crate) fn hash<H: Hasher>(&self, state: &mut H)
+    where
+        K: Hash,
+    {
+        match self.as_text() {
+            Some(text) => text.as_str().hash(state),
+            // SAFETY: by the invariant it holds a `K`.
+            None => unsafe { self.0.assume_init_ref() }.hash(state),
+        }
+    }
+
     /// Whether both are the same key.
     #[inline]
     pub(crate) fn same(&self, other: &Self) -> bool
@@ -183,7 +197,7 @@ impl<K: 'static> Drop for Kept<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::own::{HowFirst as _, HowId as _, HowSecond as _, HowView as _, tag};
+    use crate::record::own::{HowId as _, HowView as _, tag};
 
     fn comes_back<K: Clone + Eq + std::fmt::Debug + 'static>(key: K) {
         let kept = Kept::new(key.clone());
@@ -212,7 +226,7 @@ mod tests {
             let kept: Kept<String> = Kept::lifted(lift(&text));
             assert!(kept.is(&lift(&text)) && !kept.is(&lift("other")));
             let owned = text.clone();
-            assert!(kept.is(&(&&&&tag(&owned)).how().lift(owned)));
+            assert!(kept.is(&crate::record::own::ById.lift(owned)));
             assert!(kept.same(&Kept::new(text.clone())));
             assert_eq!(kept.into_key(), text);
         }

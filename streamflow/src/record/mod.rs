@@ -18,7 +18,10 @@ pub(crate) mod rows;
 pub(crate) mod text;
 
 use std::any::Any;
+use std::hash::Hash;
 use std::sync::Arc;
+
+use crate::state::codec::Codec;
 
 use crate::error::Result;
 
@@ -56,6 +59,15 @@ pub trait Record: Send + Sync + 'static {
     /// The records of a held block, in order.
     #[doc(hidden)]
     fn views(held: &mut Self::Held) -> impl Iterator<Item = Self::View<'_>>;
+    /// How a block is written to a log, for those records that need no help of the program.
+    #[doc(hidden)]
+    fn block_codec() -> Option<Codec<Self::Block>> {
+        None
+    }
+    /// The same in chunks, for loops that keep what they sum up in registers: fetching a chunk is a call, taking the next
+    /// record of it is not.
+    #[doc(hidden)]
+    fn chunks(held: &mut Self::Held) -> impl Iterator<Item = impl Iterator<Item = Self::View<'_>>>;
     /// Record `index` of a block without taking it.
     #[doc(hidden)]
     fn peek(block: &Self::Block, index: usize) -> &Self;
@@ -78,6 +90,30 @@ pub trait Block: Default + Send + Sync + 'static {
         self.len() == 0
     }
 }
+
+/// What may leave its stage: records and parts of records, keys, values and states.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot leave its stage: it is not `Send + Sync + 'static`",
+    label = "it would be sent to another thread here",
+    note = "a shuffle sends records to other threads, and several threads may read a batch",
+    note = "use `Arc` for `Rc`, and `Mutex` or an atomic type for `RefCell` and `Cell`"
+)]
+pub trait Data: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> Data for T {}
+
+/// What records can be told apart by.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key: it is not `Hash + Eq`",
+    label = "this needs a key",
+    note = "the key decides which partition a record is shuffled to, and which records belong together",
+    note = "derive `Hash, PartialEq, Eq` for it; a type with a lifetime needs `#[record(key)]` beside `#[derive(Record)]`"
+)]
+pub trait Key: Hash + Eq {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Hash + Eq> Key for T {}
 
 /// A record that several consumers may receive: `Clone` types, `str` and `[u8]`.
 ///
@@ -110,7 +146,11 @@ impl<T: Send + Sync + 'static> Record for T {
     }
 
     fn views(held: &mut Rows<T>) -> impl Iterator<Item = T> {
-        held.drain()
+        held
+    }
+
+    fn chunks(held: &mut Rows<T>) -> impl Iterator<Item = impl Iterator<Item = T>> {
+        std::iter::from_fn(|| held.next_chunk())
     }
 
     fn peek(block: &Vec<T>, index: usize) -> &T {
@@ -146,6 +186,10 @@ impl<T: Send + Sync + 'static> Block for Vec<T> {
 }
 
 impl Record for str {
+    fn block_codec() -> Option<Codec<TextBlock>> {
+        Some(Codec::new())
+    }
+
     type View<'a> = &'a str;
     type Block = TextBlock;
     type Held = Arc<TextBlock>;
@@ -161,6 +205,10 @@ impl Record for str {
 
     fn views(held: &mut Arc<TextBlock>) -> impl Iterator<Item = &str> {
         held.iter()
+    }
+
+    fn chunks(held: &mut Arc<TextBlock>) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        std::iter::once(held.iter())
     }
 
     fn peek(block: &TextBlock, index: usize) -> &str {
@@ -183,6 +231,10 @@ impl Fork for str {
 }
 
 impl Record for [u8] {
+    fn block_codec() -> Option<Codec<BytesBlock>> {
+        Some(Codec::new())
+    }
+
     type View<'a> = &'a [u8];
     type Block = BytesBlock;
     type Held = Arc<BytesBlock>;
@@ -198,6 +250,10 @@ impl Record for [u8] {
 
     fn views(held: &mut Arc<BytesBlock>) -> impl Iterator<Item = &[u8]> {
         held.iter()
+    }
+
+    fn chunks(held: &mut Arc<BytesBlock>) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        std::iter::once(held.iter())
     }
 
     fn peek(block: &BytesBlock, index: usize) -> &[u8] {

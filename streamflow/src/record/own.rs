@@ -16,6 +16,8 @@ use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+use super::Key;
+
 /// A record that can become owned.
 pub trait Own: Sized {
     /// The owned form: `String` for `&str`, itself for what owns already.
@@ -404,7 +406,10 @@ impl ByHalf<1> {
 impl ById {
     /// Wraps a record that is taken as it is.
     #[inline]
-    pub fn lift<T>(self, record: T) -> Id<T> {
+    pub fn lift<T>(self, record: T) -> Id<T>
+    where
+        T: 'static, // a type of yours that borrows leaves a stage only with `#[derive(Record)]`
+    {
         Id(record)
     }
 }
@@ -509,6 +514,31 @@ pub trait Lifted {
     fn own(self) -> Self::Owned;
 }
 
+/// The record type that the user declared for a stream, and the one that it has.
+#[diagnostic::on_unimplemented(
+    message = "this stream is declared as `DStream<{Declared}>`, but its records are `{Self}`",
+    label = "records of type `{Self}` arrive here",
+    note = "declared types are those of owned records: `String` for `&str`"
+)]
+pub trait DeclaredAs<Declared> {
+    /// The record.
+    fn declared(self) -> Declared;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> DeclaredAs<T> for T {
+    #[inline(always)]
+    fn declared(self) -> T {
+        self
+    }
+}
+
+/// A record of the declared type.
+#[inline(always)]
+pub fn declared<T>(record: impl Lifted<Owned: DeclaredAs<T>>) -> Id<T> {
+    Id(record.own().declared())
+}
+
 /// A lifted record that can be looked up as a key.
 #[diagnostic::on_unimplemented(
     message = "a key must be `Hash + Eq`, but this stream's key is not",
@@ -561,7 +591,7 @@ impl<T> Lifted for Id<T> {
     }
 }
 
-impl<T: Hash + Eq + 'static> LiftedKey for Id<T> {
+impl<T: Key + 'static> LiftedKey for Id<T> {
     #[inline]
     fn hash_key<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);

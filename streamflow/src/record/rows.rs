@@ -38,12 +38,10 @@ impl<T> Rows<T> {
         }
     }
 
-    /// The records that are left, for a loop over all of them.
-    ///
-    /// The chunk at hand is moved out of `self`, so that the loop can keep its place in registers.
-    #[inline]
-    pub(crate) fn drain(&mut self) -> Drain<'_, T> {
-        Drain { ready: mem::take(&mut self.ready), shared: &mut self.shared }
+    /// The next chunk of records; nothing when all were read.
+    pub(crate) fn next_chunk(&mut self) -> Option<std::vec::IntoIter<T>> {
+        let ready = mem::take(&mut self.ready);
+        if ready.len() > 0 { Some(ready) } else { refill(&mut self.shared) }
     }
 }
 
@@ -75,27 +73,6 @@ impl<T> Iterator for Rows<T> {
         let waiting = self.shared.as_ref().map_or(0, |shared| shared.block.len() - shared.next);
         let records = self.ready.len() + waiting;
         (records, Some(records))
-    }
-}
-
-/// The loop of a stage over the records of a partition.
-pub(crate) struct Drain<'r, T> {
-    ready: std::vec::IntoIter<T>,
-    shared: &'r mut Option<Shared<T>>,
-}
-
-impl<T> Iterator for Drain<'_, T> {
-    type Item = T;
-
-    #[inline]
-    fn next(&mut self) -> Option<T> {
-        match self.ready.next() {
-            None => {
-                self.ready = refill(self.shared)?;
-                self.ready.next()
-            }
-            record => record,
-        }
     }
 }
 

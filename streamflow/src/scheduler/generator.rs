@@ -12,10 +12,13 @@ use crossbeam_channel::Sender;
 use super::Control;
 use super::jobs::{Job, JobSet};
 use super::listener::{Event, ListenerBus};
+use super::status::Status;
 use crate::error::Result;
 use crate::metrics::meters::Meters;
+use crate::recovery::Recovery;
+use crate::recovery::batch_log::Planned;
 use crate::run::guard;
-use crate::source::{AnyRange, Input};
+use crate::source::{AnyRange, EmptyRange, Input};
 use crate::time::{BatchTime, lock};
 
 /// An input as the generator and the job thread share it.
@@ -57,6 +60,12 @@ pub(crate) struct Generator {
     pub(crate) interval: Duration,
     /// The time of the next batch.
     pub(crate) next: BatchTime,
+    /// Missed batches up to this time are only seen by windows and state.
+    pub(crate) quiet_until: BatchTime,
+    /// Batches of an earlier run, to be run before all others.
+    pub(crate) backlog: Vec<JobSet>,
+    pub(crate) recovery: Option<Arc<Recovery>>,
+    pub(crate) status: Arc<Status>,
     pub(crate) jobs: Sender<Job>,
     pub(crate) meters: Arc<Meters>,
 }
@@ -64,6 +73,9 @@ pub(crate) struct Generator {
 impl Generator {
     /// Makes batches until the context is stopped.
     pub(crate) fn run(mut self) {
+        for set in std::mem::take(&mut self.backlog) {
+            self.submit(set);
+        }
         while self.control.wait_until(self.next) {
             self.generate();
         }
@@ -97,13 +109,41 @@ impl Generator {
     fn generate(&mut self) {
         let time = self.next;
         self.next = time + self.interval;
+        let quiet = time <= self.quiet_until;
         let ranges = self.inputs.iter().map(|input| {
+            if quiet {
+                return Ok(Box::new(EmptyRange) as AnyRange);
+            }
             let range: Result<AnyRange> = input.call(|input| input.next_range(time));
             range.map_err(|error| error.in_batch(time))
         });
-        let set = JobSet { time, ranges: ranges.collect(), submitted: self.control.clock.now(), rerun: false };
+        let set = JobSet { time, ranges: ranges.collect(), submitted: self.control.clock.now(), rerun: false, quiet };
+        if let Err(error) = self.plan(&set) {
+            // A batch that is not in the log must not run: after a restart its data would be in another one too.
+            tracing::error!(%error, "the log of batches cannot be written; the context stops");
+            self.status.report(error.in_batch(time));
+            self.control.abandon();
+            return;
+        }
+        self.submit(set);
+    }
+
+    /// Makes the ranges of a batch durable.
+    fn plan(&self, set: &JobSet) -> Result<()> {
+        let Some(recovery) = &self.recovery else { return Ok(()) };
+        let mut ranges = Vec::with_capacity(set.ranges.len());
+        for (input, range) in self.inputs.iter().zip(&set.ranges) {
+            let encoded = match range {
+                Ok(range) => input.call(|input| input.encode(range))?,
+                Err(_) => None,
+            };
+            ranges.push((input.name.to_string(), encoded));
+        }
+        recovery.plan(Planned { time: set.time, ranges, completed: false })
+    }
+
+    fn submit(&self, set: JobSet) {
         self.meters.batches.submitted.add(1);
-        // Here the ranges are fixed: a log that makes them durable goes between these lines.
         self.bus.post(|| Event::BatchSubmitted(set.info(&self.inputs)));
         // The other end is there until it got `Job::End`, which nobody sends twice before.
         let _ = self.jobs.send(Job::Batch(set));

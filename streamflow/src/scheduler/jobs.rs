@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Worker;
 use crate::metrics::meters::Meters;
 use crate::metrics::work::Ledger;
+use crate::recovery::Recovery;
 use crate::run::{Engine, Run, guard};
 use crate::source::AnyRange;
 use crate::time::BatchTime;
@@ -36,6 +37,8 @@ pub(crate) struct JobSet {
     pub(crate) submitted: BatchTime,
     /// Whether an earlier run of the program began it.
     pub(crate) rerun: bool,
+    /// Whether only windows and state are to see it, because its outputs are done or not wanted.
+    pub(crate) quiet: bool,
 }
 
 impl JobSet {
@@ -62,6 +65,7 @@ pub(crate) struct Jobs {
     pub(crate) bus: ListenerBus,
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) recovery: Option<Arc<Recovery>>,
     /// What each output is called in reports.
     pub(crate) descriptions: Vec<Arc<str>>,
     pub(crate) waiting: Receiver<Job>,
@@ -84,8 +88,15 @@ impl Jobs {
             }
         }
         self.meters.dropped(dropped);
+        if let Some(Err(error)) = self.recovery.as_ref().map(|recovery| recovery.finish()) {
+            tracing::error!(%error, "the last checkpoint could not be written; the one before it counts");
+            self.status.report(error);
+        }
         if dropped > 0 {
-            tracing::warn!(batches = dropped, "stopped before these batches were processed; their data is dropped");
+            tracing::warn!(
+                batches = dropped,
+                "stopped before these batches were processed; without a checkpoint directory their data is dropped"
+            );
         }
     }
 
@@ -102,7 +113,7 @@ impl Jobs {
         }
         self.load(&set, &run, &mut info);
         let mut errors = Vec::new();
-        let due = |(_, output): &(usize, &Output)| run.yields(output.node);
+        let due = |(_, output): &(usize, &Output)| !set.quiet && run.yields(output.node);
         for (id, output) in self.engine.graph.outputs.iter().enumerate().filter(due) {
             let outcome = self.output(id, output, &run);
             errors.extend(outcome.failure.clone());
@@ -115,10 +126,29 @@ impl Jobs {
             errors.extend(advanced.err());
         }
         let ledger = run.into_ledger();
-        // Here the outputs are done: a log that says so, and checkpoints, go between these lines.
+        if let Err(error) = self.make_durable(set.time, errors.is_empty()) {
+            tracing::error!(%error, "the checkpoint directory cannot be written; the context stops");
+            errors.push(error.in_batch(set.time));
+            self.control.abandon();
+        }
         self.release(&set);
         info.processing_ended = Some(self.control.clock.now());
         self.complete(info, &ledger, &errors);
+    }
+
+    /// Notes in the log that the outputs of a batch are done, and writes a checkpoint if one is due.
+    fn make_durable(&self, time: BatchTime, succeeded: bool) -> Result<()> {
+        let Some(recovery) = &self.recovery else { return Ok(()) };
+        let memory = |name: &str| {
+            let input = self.inputs.iter().find(|shared| &*shared.name == name);
+            input.and_then(|shared| shared.call(|input| Ok(input.range_memory())).ok()).unwrap_or_default()
+        };
+        if let Some(horizon) = recovery.complete(time, succeeded, &self.engine.graph, memory)? {
+            for shared in self.inputs.iter() {
+                shared.call(|input| input.forget(horizon))?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the inputs that something depends on.

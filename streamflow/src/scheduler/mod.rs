@@ -25,12 +25,13 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, unbounded};
 
 use self::generator::{Generator, SharedInput};
-use self::jobs::{BatchHook, Job, Jobs};
+use self::jobs::{BatchHook, Job, JobSet, Jobs};
 use self::listener::ListenerBus;
 use self::status::{Progress, Status};
 use crate::error::{Error, Result};
 use crate::exec::mark_batch_thread;
 use crate::metrics::meters::Meters;
+use crate::recovery::Recovery;
 use crate::run::Engine;
 use crate::time::{BatchTime, Clock};
 
@@ -85,6 +86,11 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) interval: Duration,
     pub(crate) first: BatchTime,
+    /// Missed batches up to this time are only seen by windows and state.
+    pub(crate) quiet_until: BatchTime,
+    /// Batches of an earlier run, to be run before all others.
+    pub(crate) backlog: Vec<JobSet>,
+    pub(crate) recovery: Option<Arc<Recovery>>,
     pub(crate) engine: Engine,
     pub(crate) inputs: Vec<SharedInput>,
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
@@ -106,7 +112,21 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// Starts the threads.
     pub(crate) fn start(parts: Parts) -> Result<Self> {
-        let Parts { name, interval, first, engine, inputs, hooks, meters, control, status, bus } = parts;
+        let Parts {
+            name,
+            interval,
+            first,
+            quiet_until,
+            backlog,
+            recovery,
+            engine,
+            inputs,
+            hooks,
+            meters,
+            control,
+            status,
+            bus,
+        } = parts;
         let inputs = Arc::new(inputs);
         let (queue, waiting) = unbounded();
         let jobs = Jobs {
@@ -118,14 +138,19 @@ impl Scheduler {
             bus: bus.clone(),
             hooks,
             meters: Arc::clone(&meters),
+            recovery: recovery.clone(),
             waiting,
         };
         let generator = Generator {
             inputs,
             control: Arc::clone(&control),
+            status: Arc::clone(&status),
             bus,
             interval,
             next: first,
+            quiet_until,
+            backlog,
+            recovery,
             jobs: queue.clone(),
             meters,
         };

@@ -26,7 +26,9 @@ impl<T> Chunks<T> {
         if self.last.len() == self.last.capacity() {
             self.next_chunk();
         }
-        self.last.push(item);
+        self.last.spare_capacity_mut()[0].write(item);
+        // SAFETY: there was room for one more item, which was just written.
+        unsafe { self.last.set_len(self.last.len() + 1) };
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 //! The map side of a shuffle: writers, which sort records into buckets.
 
 use super::chunks::Chunks;
-use super::table::{Row, Table};
+use super::table::{Loose, Row, Table};
 use super::{KeyHasher, partition_of};
 use crate::record::kept::Kept;
 use crate::record::own::{Lifted, LiftedKey};
@@ -29,7 +29,7 @@ pub(crate) enum Bucket<K: 'static, A> {
     /// One row for each key.
     Combined(Table<K, A>),
     /// Rows in the order in which they came, cut into [`pieces`] by their hash.
-    Through(Vec<Chunks<Row<K, A>>>),
+    Through(Vec<Chunks<Loose<K, A>>>),
 }
 
 impl<K, A> Bucket<K, A> {
@@ -41,14 +41,15 @@ impl<K, A> Bucket<K, A> {
     }
 
     /// The rows in pieces; `partitions` is the number of partitions of the shuffle.
-    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Row<K, A>>> {
+    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Loose<K, A>>> {
         match self {
             Self::Through(pieces) => pieces,
             Self::Combined(table) => {
                 let count = pieces(partitions);
                 let mut cut: Vec<_> = std::iter::repeat_with(Chunks::new).take(count).collect();
                 for row in table.into_rows() {
-                    cut[partition_of(row.hash, partitions * count) % count].push(row);
+                    let piece = partition_of(row.hash, partitions * count) % count;
+                    cut[piece].push(Loose { key: row.key, acc: row.acc });
                 }
                 cut
             }
@@ -59,7 +60,7 @@ impl<K, A> Bucket<K, A> {
 /// Into how many pieces a partition is cut when its rows are not combined: so many that the table of a piece stays in the
 /// nearest caches, and so few that a task can write to all pieces of all partitions at once.
 pub(crate) fn pieces(partitions: usize) -> usize {
-    (128 / partitions).clamp(1, 64)
+    (256 / partitions).clamp(1, 128)
 }
 
 /// Records after which a writer looks whether combining pays.
@@ -79,7 +80,7 @@ enum Mode<K: 'static, A> {
     /// yet whether that pays.
     Combine { tables: Vec<Table<K, A>>, trial: usize },
     /// It lets records through, to the pieces of all partitions: the keys are nearly all distinct.
-    Through { pieces: Vec<Chunks<Row<K, A>>> },
+    Through { pieces: Vec<Chunks<Loose<K, A>>> },
 }
 
 impl<K, G: Aggregator> CombineWriter<K, G> {
@@ -125,7 +126,7 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
             }
             Mode::Through { pieces } => {
                 let piece = partition_of(hash, pieces.len());
-                pieces[piece].push(Row { hash, key: Kept::lifted(key), acc: aggregator.create(value.own()) });
+                pieces[piece].push(Loose { key: Kept::lifted(key), acc: aggregator.create(value.own()) });
             }
         }
     }

@@ -20,10 +20,11 @@ pub(crate) mod map_side;
 pub(crate) mod reduce_side;
 pub(crate) mod table;
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use ahash::RandomState;
 
+use crate::record::kept::Kept;
 use crate::record::own::{FindKey, LiftedKey};
 
 /// Hashes keys alike in all tasks, batches and runs, so that a batch run again puts its records where they were.
@@ -53,6 +54,14 @@ impl KeyHasher {
     pub(crate) fn hash<K: LiftedKey>(&self, key: &K) -> u64 {
         let mut state = self.0.build_hasher();
         key.hash_key(&mut state);
+        state.finish()
+    }
+
+    /// The hash of a kept key, the same as before it was kept.
+    #[inline]
+    pub(crate) fn hash_kept<K: Hash>(&self, key: &Kept<K>) -> u64 {
+        let mut state = self.0.build_hasher();
+        key.hash(&mut state);
         state.finish()
     }
 }

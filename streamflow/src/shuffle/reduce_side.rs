@@ -3,9 +3,10 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::KeyHasher;
 use super::chunks::Chunks;
 use super::map_side::{Aggregator, Bucket, pieces};
-use super::table::{Row, Table};
+use super::table::{Loose, LooseTable, Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
 use crate::run::At;
@@ -82,12 +83,15 @@ where
         let mut buckets: Vec<_> =
             buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
         let count = pieces(self.partitions);
-        let (mut table, mut records) = (Table::new(), Vec::new());
+        let (mut table, mut records) = (LooseTable::new(), Vec::new());
         for piece in 0..count {
             for bucket in &mut buckets {
                 let rows = bucket.next().expect("all buckets have as many pieces");
-                let chunks = rows.into_chunks();
-                chunks.for_each(|chunk| merge_rows(&*self.aggregator, chunk.into_iter(), &mut table));
+                for chunk in rows.into_chunks() {
+                    for row in chunk {
+                        table.merge(row, |left, right| self.aggregator.merge(left, right));
+                    }
+                }
             }
             if piece == 0 {
                 // Hashes spread evenly, so the other pieces have about as many keys.
@@ -104,7 +108,7 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
     aggregator: &G,
     buckets: Vec<Bucket<K, G::Acc>>,
 ) -> Table<K, G::Acc> {
-    let mut all = Table::new();
+    let (hasher, mut all) = (KeyHasher::new(), Table::new());
     for bucket in buckets {
         match bucket {
             Bucket::Combined(table) if all.len() == 0 => all = table,
@@ -114,11 +118,16 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
             }
             Bucket::Through(pieces) => {
                 let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
-                chunks.for_each(|chunk| merge_rows(aggregator, chunk.into_iter(), &mut all));
+                chunks.for_each(|chunk| merge_rows(aggregator, hashed(&hasher, chunk), &mut all));
             }
         }
     }
     all
+}
+
+/// Rows with their hashes.
+fn hashed<K: Hash, A>(hasher: &KeyHasher, rows: Vec<Loose<K, A>>) -> impl Iterator<Item = Row<K, A>> {
+    rows.into_iter().map(|Loose { key, acc }| Row { hash: hasher.hash_kept(&key), key, acc })
 }
 
 fn merge_rows<K: Eq, G: Aggregator>(
@@ -145,4 +154,78 @@ pub(crate) fn group<K: Hash + Eq, V>(buckets: Vec<Vec<Row<K, V>>>) -> Table<K, V
         );
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fmt::Debug;
+
+    use super::*;
+    use crate::plan::Function;
+    use crate::record::own::Id;
+    use crate::shuffle::map_side::CombineWriter;
+
+    static FUNCTION: Function = Function { name: "test", module: "test", file: "test" };
+    static OPERATOR: Operator = Operator { function: &FUNCTION, name: "reduce_by_key", id: "test", line: 1, column: 1 };
+
+    /// Appends to vectors: sensitive to the order of values, and an accumulator that must be dropped.
+    struct Append;
+
+    impl Aggregator for Append {
+        type Value = u32;
+        type Acc = Vec<u32>;
+        fn create(&self, value: u32) -> Vec<u32> {
+            vec![value]
+        }
+        fn add(&self, mut acc: Vec<u32>, value: u32) -> Vec<u32> {
+            acc.push(value);
+            acc
+        }
+        fn merge(&self, mut left: Vec<u32>, right: Vec<u32>) -> Vec<u32> {
+            left.extend(right);
+            left
+        }
+    }
+
+    /// Merges what `tasks` wrote, piece by piece where that applies, and as one table.
+    fn check<K: Hash + Eq + Clone + Debug + Send + Sync + 'static>(tasks: &[Vec<(K, u32)>], partitions: usize) {
+        let written = || {
+            tasks.iter().map(|records| {
+                let mut writer = CombineWriter::new(Arc::new(Append), KeyHasher::new(), partitions);
+                records.iter().for_each(|(key, value)| writer.push(Id(key.clone()), Id(*value)));
+                writer.into_buckets()
+            })
+        };
+        let mut expected: HashMap<K, Vec<u32>> = HashMap::new();
+        for (key, value) in tasks.iter().flatten() {
+            expected.entry(key.clone()).or_default().push(*value);
+        }
+        let merge = MergeCombined {
+            aggregator: Arc::new(Append),
+            operator: &OPERATOR,
+            partitions,
+            record: |key, values| (key, values),
+            key: std::marker::PhantomData,
+        };
+        let parts = || transpose(written().collect(), partitions).into_iter();
+        let merged: Vec<(K, Vec<u32>)> = parts().flat_map(|part| merge.merge(part)).collect();
+        assert_eq!(merged.len(), expected.len(), "each key once");
+        assert_eq!(merged.into_iter().collect::<HashMap<_, _>>(), expected);
+        let tables = parts().flat_map(|part| merge_buckets(&Append, part).into_rows());
+        assert_eq!(tables.map(|row| (row.key.into_key(), row.acc)).collect::<HashMap<_, _>>(), expected);
+    }
+
+    #[test]
+    fn rows_meet_whether_they_were_combined_or_let_through() {
+        // A task combines while keys repeat, and lets records through once it has seen many distinct ones.
+        let few: Vec<(u64, u32)> = (0..500).map(|n| (u64::from(n) % 100, n)).collect();
+        let many: Vec<(u64, u32)> = (0..60_000).map(|n| (u64::from(n) % 50_000, n)).collect();
+        for partitions in [1, 2, 7, 300] {
+            check(&[few.clone(), few.clone()], partitions);
+            check(&[few.clone(), many.clone(), few.clone()], partitions);
+        }
+        let text = |records: &[(u64, u32)]| records.iter().map(|(key, n)| (format!("key {key}"), *n)).collect();
+        check::<String>(&[text(&many), text(&few), text(&many)], 3);
+    }
 }

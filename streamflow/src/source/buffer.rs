@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::block_log::{BlockLog, LoggedBlock};
 use crate::error::{Error, Result};
 use crate::metrics::meters::InputMeter;
 use crate::record::{Block, Record};
@@ -32,20 +33,53 @@ pub(crate) struct Limits {
 /// Number of a block in its stream, from zero.
 pub(crate) type BlockNumber = u64;
 
+/// A block that waits for a batch, or was given to one.
+struct Held<B> {
+    number: BlockNumber,
+    block: Arc<B>,
+    /// Where it is in the log, if there is one and it was written.
+    logged: Option<LoggedBlock>,
+}
+
+impl<B> Clone for Held<B> {
+    fn clone(&self) -> Self {
+        Self { number: self.number, block: Arc::clone(&self.block), logged: self.logged }
+    }
+}
+
 /// The blocks that one batch was given.
 pub(crate) struct Allocated<B> {
-    blocks: Arc<[(BlockNumber, Arc<B>)]>,
+    blocks: Arc<[Held<B>]>,
+    /// All blocks below this number were given to this batch or an earlier one.
+    end: BlockNumber,
 }
 
 impl<B> Clone for Allocated<B> {
     fn clone(&self) -> Self {
-        Self { blocks: Arc::clone(&self.blocks) }
+        Self { blocks: Arc::clone(&self.blocks), end: self.end }
     }
 }
 
 impl<B> Allocated<B> {
     pub(crate) fn blocks(&self) -> Vec<Arc<B>> {
-        self.blocks.iter().map(|(_, block)| Arc::clone(block)).collect()
+        self.blocks.iter().map(|held| Arc::clone(&held.block)).collect()
+    }
+
+    /// Where its blocks are in the log.
+    pub(crate) fn logged(&self) -> Vec<LoggedBlock> {
+        self.blocks.iter().filter_map(|held| held.logged).collect()
+    }
+
+    /// Blocks that were read from the log.
+    pub(crate) fn recovered(blocks: impl Iterator<Item = (LoggedBlock, B)>, end: BlockNumber) -> Self {
+        let held =
+            blocks.map(|(logged, block)| Held { number: logged.number, block: Arc::new(block), logged: Some(logged) });
+        Self { blocks: held.collect(), end }
+    }
+
+    /// The number after that of the last block that this or an earlier batch was given.
+    pub(crate) fn end(&self) -> BlockNumber {
+        self.end
     }
 }
 
@@ -70,6 +104,8 @@ pub(crate) struct Buffer<T: Record + ?Sized> {
     limits: Limits,
     state: Mutex<State<T::Block>>,
     room: Condvar,
+    /// Where blocks are made durable before they are given to a batch.
+    log: Option<BlockLog<T::Block>>,
 }
 
 struct State<B> {
@@ -77,7 +113,7 @@ struct State<B> {
     /// When the open block is closed; nothing while it is empty or before the start.
     due: Option<BatchTime>,
     timing: Option<(Arc<dyn Clock>, Duration)>,
-    waiting: VecDeque<(BlockNumber, Arc<B>)>,
+    waiting: VecDeque<Held<B>>,
     next: BlockNumber,
     /// Of everything stored and not released; the open block is counted as it grows.
     records: usize,
@@ -95,7 +131,7 @@ enum Phase {
 }
 
 impl<T: Record + ?Sized> Buffer<T> {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, log: Option<BlockLog<T::Block>>) -> Self {
         let state = State {
             open: T::Block::default(),
             due: None,
@@ -107,7 +143,7 @@ impl<T: Record + ?Sized> Buffer<T> {
             phase: Phase::Open,
             meter: Arc::default(),
         };
-        Self { limits, state: Mutex::new(state), room: Condvar::new() }
+        Self { limits, state: Mutex::new(state), room: Condvar::new(), log }
     }
 
     /// From now on blocks are closed every `interval`, on the grid of the clock, and `meter` shows how full the buffer is.
@@ -135,16 +171,42 @@ impl<T: Record + ?Sized> Buffer<T> {
         Ok(filled)
     }
 
-    /// Adds a block of its own, after the records stored before.
-    pub(crate) fn push(&self, patience: Patience, block: T::Block) -> Result<(), Refused> {
+    /// Takes over what an earlier run received and no batch was given; new blocks are numbered from `next`.
+    pub(crate) fn resume(&self, blocks: &Allocated<T::Block>, next: BlockNumber) {
+        let mut state = lock(&self.state);
+        for held in blocks.blocks.iter() {
+            state.records += held.block.len();
+            state.bytes += held.block.bytes();
+            state.waiting.push_back(held.clone());
+        }
+        state.next = next;
+    }
+
+    /// Adds a block of its own, after the records stored before. With a log it is durable when this returns `Ok(Ok(()))`.
+    pub(crate) fn push(&self, patience: Patience, block: T::Block) -> Result<Result<()>, Refused> {
         let mut state = self.admit(patience)?;
         state.close();
-        if !block.is_empty() {
-            state.records += block.len();
-            state.bytes += block.bytes();
-            state.enqueue(block);
+        if block.is_empty() {
+            return Ok(Ok(()));
         }
-        Ok(())
+        state.records += block.len();
+        state.bytes += block.bytes();
+        let held = state.enqueue(block);
+        let now = state.now();
+        drop(state);
+        let Some(log) = &self.log else { return Ok(Ok(())) };
+        // It waits for its batch already. If the batch is asked for before this is done, it is written twice.
+        Ok(log.write(now, std::iter::once((held.number, &*held.block))).map(|logged| self.note(&logged)))
+    }
+
+    /// Notes that blocks are in the log.
+    fn note(&self, logged: &[LoggedBlock]) {
+        let mut state = lock(&self.state);
+        for entry in logged {
+            if let Some(held) = state.waiting.iter_mut().find(|held| held.number == entry.number) {
+                held.logged.get_or_insert(*entry);
+            }
+        }
     }
 
     /// Waits until there is room. A buffer below its limits takes anything, so that a block larger than them passes too.
@@ -170,21 +232,40 @@ impl<T: Record + ?Sized> Buffer<T> {
         }
     }
 
-    /// Gives everything that was stored to a batch.
-    pub(crate) fn allocate(&self) -> Allocated<T::Block> {
+    /// Gives everything that was stored to a batch, when it is durable.
+    ///
+    /// # Errors
+    /// When the log cannot be written: then everything stays for the next batch.
+    pub(crate) fn allocate(&self) -> Result<Allocated<T::Block>> {
         let mut state = lock(&self.state);
         state.close();
         state.meter.buffered_records.set(state.records as u64);
         state.meter.buffered_bytes.set(state.bytes as u64);
-        Allocated { blocks: state.waiting.drain(..).collect() }
+        let mut blocks: Vec<Held<T::Block>> = state.waiting.iter().cloned().collect();
+        let (now, end) = (state.now(), state.next);
+        drop(state);
+        if let Some(log) = &self.log {
+            let fresh = blocks.iter().filter(|held| held.logged.is_none());
+            let logged = log.write(now, fresh.map(|held| (held.number, &*held.block)))?;
+            let unlogged = blocks.iter_mut().filter(|held| held.logged.is_none());
+            unlogged.zip(logged).for_each(|(held, entry)| held.logged = Some(entry));
+        }
+        // Only this takes blocks away, and from the front.
+        lock(&self.state).waiting.drain(..blocks.len());
+        Ok(Allocated { blocks: blocks.into(), end })
+    }
+
+    /// Removes from the log what no restart can need.
+    pub(crate) fn forget(&self, batch: BatchTime) -> Result<()> {
+        self.log.as_ref().map_or(Ok(()), |log| log.clean(batch))
     }
 
     /// Forgets the blocks of a batch, which makes room.
     pub(crate) fn release(&self, range: &Allocated<T::Block>) {
         let mut state = lock(&self.state);
-        for (_, block) in range.blocks.iter() {
-            state.records = state.records.saturating_sub(block.len());
-            state.bytes = state.bytes.saturating_sub(block.bytes());
+        for held in range.blocks.iter() {
+            state.records = state.records.saturating_sub(held.block.len());
+            state.bytes = state.bytes.saturating_sub(held.block.bytes());
         }
         drop(state);
         self.room.notify_all();
@@ -221,9 +302,15 @@ impl<B: Block> State<B> {
         }
     }
 
-    fn enqueue(&mut self, block: B) {
-        self.waiting.push_back((self.next, Arc::new(block)));
+    fn enqueue(&mut self, block: B) -> Held<B> {
+        let held = Held { number: self.next, block: Arc::new(block), logged: None };
+        self.waiting.push_back(held.clone());
         self.next += 1;
+        held
+    }
+
+    fn now(&self) -> BatchTime {
+        self.timing.as_ref().map_or_else(BatchTime::default, |(clock, _)| clock.now())
     }
 
     /// Closes the open block when its interval is over.
@@ -254,7 +341,7 @@ mod tests {
     use crate::time::ManualClock;
 
     fn buffer(records: usize) -> Buffer<u32> {
-        Buffer::new(Limits { records, bytes: usize::MAX })
+        Buffer::new(Limits { records, bytes: usize::MAX }, None)
     }
 
     fn add(buffer: &Buffer<u32>, patience: Patience, record: u32) -> Result<(), Refused> {
@@ -274,12 +361,12 @@ mod tests {
             clock.advance(Duration::from_millis(advance));
             add(&buffer, Patience::None, record).unwrap();
         }
-        buffer.push(Patience::None, vec![6, 7]).unwrap();
-        buffer.push(Patience::None, Vec::new()).unwrap();
+        buffer.push(Patience::None, vec![6, 7]).unwrap().unwrap();
+        buffer.push(Patience::None, Vec::new()).unwrap().unwrap();
         add(&buffer, Patience::None, 8).unwrap();
-        assert_eq!(contents(&buffer.allocate()), [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]);
+        assert_eq!(contents(&buffer.allocate().unwrap()), [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]);
         assert!(!buffer.has_pending());
-        assert!(contents(&buffer.allocate()).is_empty());
+        assert!(contents(&buffer.allocate().unwrap()).is_empty());
     }
 
     #[test]
@@ -288,14 +375,14 @@ mod tests {
         add(&buffer, Patience::None, 1).unwrap();
         add(&buffer, Patience::None, 2).unwrap();
         assert_eq!(add(&buffer, Patience::None, 3), Err(Refused::Full));
-        let range = buffer.allocate();
+        let range = buffer.allocate().unwrap();
         assert_eq!(add(&buffer, Patience::None, 3), Err(Refused::Full));
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| add(&buffer, Patience::Wait, 3));
             buffer.release(&range);
             assert_eq!(waiter.join().unwrap(), Ok(()));
         });
-        assert_eq!(contents(&buffer.allocate()), [[3]]);
+        assert_eq!(contents(&buffer.allocate().unwrap()), [[3]]);
     }
 
     #[test]
@@ -311,6 +398,6 @@ mod tests {
         assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed), "twice the limit is the end");
         buffer.close();
         assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed));
-        assert_eq!(contents(&buffer.allocate()), [[1, 2, 3, 4]]);
+        assert_eq!(contents(&buffer.allocate().unwrap()), [[1, 2, 3, 4]]);
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn channel<T: Fork + ?Sized>(capacity: usize) -> Result<(Sender<T>, C
     if capacity == 0 {
         return Err(Error::invalid("a channel with a capacity of zero can never take a record: use one or more"));
     }
-    let buffer = Arc::new(Buffer::new(Limits { records: capacity, bytes: usize::MAX }));
+    let buffer = Arc::new(Buffer::new(Limits { records: capacity, bytes: usize::MAX }, None));
     Ok((Sender(Arc::clone(&buffer)), ChannelSource(buffer)))
 }
 
@@ -120,7 +120,7 @@ impl<T: Fork + ?Sized> Source for ChannelSource<T> {
     }
 
     fn next_range(&mut self, _: BatchTime) -> Result<Self::Range> {
-        Ok(ReceivedBlocks(self.0.allocate()))
+        Ok(ReceivedBlocks(self.0.allocate()?))
     }
 
     fn read(&mut self, range: &Self::Range) -> Result<Vec<T::Block>> {

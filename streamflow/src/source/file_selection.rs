@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use super::SourceCx;
 use crate::error::{Error, Result};
 use crate::time::BatchTime;
@@ -22,7 +24,7 @@ use crate::time::BatchTime;
 pub(super) type Filter = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
 /// A file as it was when its batch selected it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelectedFile {
     path: PathBuf,
     bytes: u64,
@@ -101,6 +103,8 @@ pub(super) struct Selection {
     ignore_until: BatchTime,
     remember: Duration,
     selected: BTreeMap<BatchTime, Vec<PathBuf>>,
+    /// The last batch of an earlier run, until a batch has looked for what came since.
+    resumed_after: Option<BatchTime>,
 }
 
 impl Selection {
@@ -113,6 +117,7 @@ impl Selection {
             ignore_until: BatchTime::default(),
             remember: Duration::ZERO,
             selected: BTreeMap::new(),
+            resumed_after: None,
         }
     }
 
@@ -120,15 +125,30 @@ impl Selection {
         if self.new_files_only {
             self.ignore_until = cx.start_time;
         }
-        let batch = cx.batch_interval.as_millis().max(1);
+        self.remember = self.remembered(cx.batch_interval);
+    }
+
+    /// For how long a selected file must be remembered.
+    pub(super) fn remembered(&self, batch_interval: Duration) -> Duration {
+        let batch = batch_interval.as_millis().max(1);
         let batches = self.min_remember.as_millis().div_ceil(batch).max(1);
-        self.remember = Duration::from_millis((batches * batch) as u64);
+        Duration::from_millis((batches * batch) as u64)
+    }
+
+    /// Goes on after the batches of an earlier run.
+    pub(super) fn resume(&mut self, ranges: &[(BatchTime, Vec<SelectedFile>)]) {
+        for (batch, files) in ranges {
+            self.selected.insert(*batch, files.iter().map(|file| file.path.clone()).collect());
+            self.resumed_after = Some(*batch);
+        }
     }
 
     /// The files of a batch, the oldest first. A listing that fails is a warning, and an empty batch: what it would have
     /// shown is found by a later one.
     pub(super) fn select(&mut self, batch: BatchTime) -> Vec<SelectedFile> {
-        let threshold = self.ignore_until.max(batch - self.remember);
+        // The first batch after a restart also looks for what came while nobody did.
+        let since = self.resumed_after.take().map_or(batch, |last| last.min(batch)) - self.remember;
+        let threshold = self.ignore_until.max(since);
         let found = match self.find(batch, threshold) {
             Ok(found) => found,
             Err(error) => {
@@ -137,7 +157,7 @@ impl Selection {
             }
         };
         // A file that a forgotten batch selected is not newer than the threshold of any batch to come.
-        self.selected = self.selected.split_off(&(batch - self.remember));
+        self.selected = self.selected.split_off(&since);
         if !found.is_empty() {
             self.selected.insert(batch, found.iter().map(|file| file.path.clone()).collect());
         }

@@ -19,7 +19,7 @@ use memchr::memchr;
 
 use super::file_selection::{Directories, Filter, SelectedFile, Selection, modified, not_hidden};
 use super::lines::{BadLines, LinePolicy, LineStats};
-use super::{Source, SourceCx};
+use super::{Source, SourceCx, encode};
 use crate::error::{Error, Result};
 use crate::record::{BytesBlock, Record, TextBlock};
 use crate::run::guard;
@@ -182,6 +182,8 @@ pub(super) struct FileSource<D> {
     selection: Selection,
     decode: D,
     parallelism: usize,
+    /// How long files are remembered; known at the start.
+    memory: Duration,
 }
 
 impl<D: Decode> FileSource<D> {
@@ -192,7 +194,7 @@ impl<D: Decode> FileSource<D> {
         let directories = Directories::parse(path)?;
         let selection =
             Selection::new(directories, Arc::clone(&options.filter), options.new_files_only, options.remember);
-        Ok(Self { selection, decode, parallelism: 1 })
+        Ok(Self { selection, decode, parallelism: 1, memory: Duration::ZERO })
     }
 
     /// The pieces of the files, each to become a partition.
@@ -242,12 +244,34 @@ impl<D: Decode> Source for FileSource<D> {
 
     fn start(&mut self, cx: &SourceCx) -> Result<()> {
         self.parallelism = cx.parallelism;
+        self.memory = self.selection.remembered(cx.batch_interval);
         self.selection.start(cx);
         Ok(())
     }
 
     fn next_range(&mut self, batch: BatchTime) -> Result<Self::Range> {
         Ok(self.selection.select(batch))
+    }
+
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+
+    fn encode_range(&self, files: &Self::Range) -> Result<Vec<u8>> {
+        encode(files)
+    }
+
+    fn decode_range(&mut self, _: &SourceCx, bytes: &[u8]) -> Result<Self::Range> {
+        super::decode(bytes)
+    }
+
+    fn range_memory(&self) -> Duration {
+        self.memory
+    }
+
+    fn resume(&mut self, _: &SourceCx, ranges: &[(BatchTime, Self::Range)]) -> Result<()> {
+        self.selection.resume(ranges);
+        Ok(())
     }
 
     fn read(&mut self, files: &Self::Range) -> Result<Vec<<D::Record as Record>::Block>> {

@@ -17,6 +17,7 @@
 //!
 //! Blocks in memory are gone when the process is; files can be read again.
 
+mod block_log;
 mod buffer;
 mod channel;
 mod file_selection;
@@ -30,6 +31,7 @@ mod socket;
 mod supervisor;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,10 +40,14 @@ pub use self::file_selection::SelectedFile;
 pub use self::files::FileOptions;
 pub use self::lines::{BadLines, LineStats};
 pub use self::queue::Queue;
-pub use self::receiver::{ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
+pub use self::receiver::{BlockCodec, ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
 pub use self::socket::SocketOptions;
 
-use crate::error::Result;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::fs::SharedFs;
 use crate::record::{Block, Record};
 use crate::run::Run;
 use crate::scheduler::listener::ReceiverEvents;
@@ -119,9 +125,59 @@ pub trait Source: Send + 'static {
         Ok(self.read(range)?.into_iter().map(Arc::new).collect())
     }
 
-    /// Called when no batch can need the range again. The default does nothing.
+    /// Called when the batch of the range is done. Only a restart can need the range again. The default does nothing.
     fn release(&mut self, range: &Self::Range) {
         let _ = range;
+    }
+
+    /// Whether the ranges of this source can be read by a later run of the program: then it has to implement
+    /// [`encode_range`](Self::encode_range) and [`decode_range`](Self::decode_range). A program with a checkpoint directory
+    /// is refused if one of its sources cannot.
+    fn is_recoverable(&self) -> bool {
+        false
+    }
+
+    /// The range as bytes, for the log of batches.
+    ///
+    /// # Errors
+    /// An error fails the batch, and stops the context: a batch that is not in the log must not run.
+    fn encode_range(&self, range: &Self::Range) -> Result<Vec<u8>> {
+        let _ = range;
+        Err(Error::invalid("this source cannot be recovered"))
+    }
+
+    /// A range that an earlier run of the program encoded.
+    ///
+    /// # Errors
+    /// An error makes the start fail.
+    fn decode_range(&mut self, cx: &SourceCx, bytes: &[u8]) -> Result<Self::Range> {
+        let _ = (cx, bytes);
+        Err(Error::invalid("this source cannot be recovered"))
+    }
+
+    /// For how long a range of this source matters to its later ones, for instance because a file that was read must not
+    /// be read again. The last range is remembered in any case.
+    fn range_memory(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Called before [`start`](Self::start) if the context has a checkpoint directory: the ranges of earlier batches that
+    /// are remembered, oldest first. Those that will be read again are among them.
+    ///
+    /// # Errors
+    /// An error makes the start fail.
+    fn resume(&mut self, cx: &SourceCx, ranges: &[(BatchTime, Self::Range)]) -> Result<()> {
+        let _ = (cx, ranges);
+        Ok(())
+    }
+
+    /// Called when no restart can need the ranges of batches up to `batch`. The default does nothing.
+    ///
+    /// # Errors
+    /// An error stops the context.
+    fn forget(&mut self, batch: BatchTime) -> Result<()> {
+        let _ = batch;
+        Ok(())
     }
 
     /// Whether there is data that no batch has been given yet; a graceful stop waits until there is none.
@@ -140,10 +196,14 @@ pub trait Source: Send + 'static {
 pub struct SourceCx {
     /// The batch interval.
     pub batch_interval: Duration,
-    /// The time when the context was started.
+    /// The time when the program was started; with a checkpoint, when it was started first.
     pub start_time: BatchTime,
+    /// One batch interval before the first batch ever: batches are due at this time plus multiples of the interval.
+    pub zero_time: BatchTime,
     /// How many partitions a batch should have for all threads to be busy.
     pub parallelism: usize,
+    /// Where the input keeps what it receives, if the context has a checkpoint directory.
+    pub(crate) log: Option<InputLog>,
     /// The clock of the context.
     pub clock: Arc<dyn Clock>,
     /// Tells the listeners about the receiver of this input.
@@ -160,6 +220,43 @@ impl std::fmt::Debug for SourceCx {
     }
 }
 
+/// Where an input keeps what it receives.
+#[derive(Clone)]
+pub(crate) struct InputLog {
+    pub(crate) files: SharedFs,
+    pub(crate) dir: PathBuf,
+}
+
+/// Encodes a range that serde can write, for [`Source::encode_range`].
+///
+/// # Errors
+/// When the type cannot be written in postcard's encoding.
+///
+/// # Examples
+/// ```
+/// use streamflow::source::{decode, encode};
+///
+/// let bytes = encode(&(3_u64..7))?;
+/// assert_eq!(decode::<std::ops::Range<u64>>(&bytes)?, 3..7);
+/// # Ok::<(), streamflow::Error>(())
+/// ```
+pub fn encode<T: Serialize>(range: &T) -> Result<Vec<u8>> {
+    postcard::to_stdvec(range).map_err(|error| Error::input("a range cannot be encoded").because(error))
+}
+
+/// Decodes a range, for [`Source::decode_range`].
+///
+/// # Errors
+/// When the bytes are of another type.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    postcard::from_bytes(bytes).map_err(|error| {
+        Error::input("a range in the log of batches is of another type than this program's source has").because(error)
+    })
+}
+
+/// The range of a batch for which an input has nothing, whatever its type.
+pub(crate) struct EmptyRange;
+
 /// The range of one batch of some source.
 pub(crate) type AnyRange = Box<dyn Any + Send>;
 
@@ -171,6 +268,12 @@ pub(crate) trait Input: Send {
     /// Reads a range into a run, and returns the number of its records.
     fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<u64>;
     fn release(&mut self, range: &AnyRange);
+    fn is_recoverable(&self) -> bool;
+    fn encode(&self, range: &AnyRange) -> Result<Option<Vec<u8>>>;
+    fn range_memory(&self) -> Duration;
+    /// Decodes the ranges of earlier batches, hands them to the source, and returns them.
+    fn resume(&mut self, cx: &SourceCx, ranges: &[(BatchTime, Vec<u8>)]) -> Result<Vec<(BatchTime, AnyRange)>>;
+    fn forget(&mut self, batch: BatchTime) -> Result<()>;
     fn has_pending(&self) -> bool;
     fn stop(&mut self);
 }
@@ -201,14 +304,45 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<u64> {
-        let blocks = self.source.read_shared(Self::range(range))?;
+        let blocks = match range.is::<EmptyRange>() {
+            true => Vec::new(),
+            false => self.source.read_shared(Self::range(range))?,
+        };
         let records = blocks.iter().map(|block| block.len() as u64).sum();
         run.provide::<S::Record>(self.node, blocks);
         Ok(records)
     }
 
     fn release(&mut self, range: &AnyRange) {
-        self.source.release(Self::range(range));
+        if !range.is::<EmptyRange>() {
+            self.source.release(Self::range(range));
+        }
+    }
+
+    fn is_recoverable(&self) -> bool {
+        self.source.is_recoverable()
+    }
+
+    fn encode(&self, range: &AnyRange) -> Result<Option<Vec<u8>>> {
+        if range.is::<EmptyRange>() {
+            return Ok(None);
+        }
+        self.source.encode_range(Self::range(range)).map(Some)
+    }
+
+    fn range_memory(&self) -> Duration {
+        self.source.range_memory()
+    }
+
+    fn resume(&mut self, cx: &SourceCx, ranges: &[(BatchTime, Vec<u8>)]) -> Result<Vec<(BatchTime, AnyRange)>> {
+        let decode = |(time, bytes): &(BatchTime, Vec<u8>)| Ok((*time, self.source.decode_range(cx, bytes)?));
+        let ranges = ranges.iter().map(decode).collect::<Result<Vec<_>>>()?;
+        self.source.resume(cx, &ranges)?;
+        Ok(ranges.into_iter().map(|(time, range)| (time, Box::new(range) as AnyRange)).collect())
+    }
+
+    fn forget(&mut self, batch: BatchTime) -> Result<()> {
+        self.source.forget(batch)
     }
 
     fn has_pending(&self) -> bool {
@@ -226,7 +360,9 @@ pub(crate) fn test_cx(clock: &crate::time::ManualClock) -> SourceCx {
     SourceCx {
         batch_interval: Duration::from_secs(1),
         start_time: clock.now(),
+        zero_time: clock.now().next(Duration::from_secs(1)) - Duration::from_secs(1),
         parallelism: 2,
+        log: None,
         clock: Arc::new(clock.clone()),
         receiver_events: ReceiverEvents::default(),
     }

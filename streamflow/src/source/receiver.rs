@@ -12,12 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::buffer::{Allocated, Buffer, Limits, Patience, refused};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::block_log::{BlockLog, LoggedBlock};
+use super::buffer::{Allocated, BlockNumber, Buffer, Limits, Patience, refused};
 use super::rate::RateLimiter;
 use super::supervisor::{Reports, Supervisor};
-use super::{Source, SourceCx};
+use super::{Source, SourceCx, decode, encode};
 use crate::error::{Error, Result};
 use crate::record::{Block, Fork, Record};
+use crate::state::codec::Codec;
 use crate::time::{BatchTime, lock, whole_millis};
 
 /// Something that receives data on a thread of its own.
@@ -60,6 +65,32 @@ pub trait Receiver: Send + 'static {
     /// An error is reported, and the receiver is called again after the restart delay. To end the stream for good, hand
     /// the error to [`Store::fail`].
     fn receive(&mut self, store: &Store<Self::Record>) -> Result<()>;
+
+    /// How blocks are written to the write-ahead log of a context with a checkpoint directory.
+    ///
+    /// The default knows how to write text and bytes. For other records return
+    /// [`BlockCodec::serde`](super::BlockCodec::serde); without, the input cannot be recovered, and a context with a
+    /// checkpoint directory refuses it.
+    fn codec(&self) -> Option<BlockCodec<Self::Record>> {
+        Self::Record::block_codec().map(BlockCodec)
+    }
+}
+
+/// Writes the blocks of a receiver to its log, and reads them back.
+pub struct BlockCodec<T: Record + ?Sized>(pub(super) Codec<T::Block>);
+
+impl<T: Record<Block: Serialize + DeserializeOwned> + ?Sized> BlockCodec<T> {
+    /// Blocks of records that serde can write and read.
+    #[must_use]
+    pub fn serde() -> Self {
+        Self(Codec::new())
+    }
+}
+
+impl<T: Record + ?Sized> std::fmt::Debug for BlockCodec<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockCodec").finish_non_exhaustive()
+    }
 }
 
 /// Where a receiver stores records. Clones store into the same stream, from any thread.
@@ -102,7 +133,7 @@ impl<T: Record + ?Sized> Store<T> {
     /// When the stream has stopped: nothing is stored.
     pub fn store_block(&self, block: T::Block) -> Result<()> {
         self.throttle(block.len());
-        self.0.buffer.push(Patience::Wait, block).map_err(refused)
+        self.0.buffer.push(Patience::Wait, block).map_err(refused)?
     }
 
     /// Stores records as one block, as [`store_block`](Self::store_block). The iterator is read to its end first.
@@ -286,6 +317,9 @@ pub struct ReceiverSource<R: Receiver> {
     options: ReceiverOptions,
     receiver: Option<R>,
     running: Option<Running<R::Record>>,
+    /// With a checkpoint directory: the log, and what an earlier run left.
+    log: Option<BlockLog<<R::Record as Record>::Block>>,
+    resumed: Option<(Allocated<<R::Record as Record>::Block>, BlockNumber)>,
 }
 
 struct Running<T: Record + ?Sized> {
@@ -303,7 +337,17 @@ where
     /// When the options cannot be used: an interval below a millisecond, a limit of zero.
     pub fn new(name: impl Into<String>, receiver: R, options: ReceiverOptions) -> Result<Self> {
         options.check()?;
-        Ok(Self { name: name.into(), options, receiver: Some(receiver), running: None })
+        Ok(Self { name: name.into(), options, receiver: Some(receiver), running: None, log: None, resumed: None })
+    }
+
+    fn open_log(&mut self, cx: &SourceCx) -> Result<&BlockLog<<R::Record as Record>::Block>> {
+        if self.log.is_none() {
+            let codec = self.receiver.as_ref().and_then(Receiver::codec);
+            let place = cx.log.as_ref().zip(codec);
+            let (place, codec) = place.ok_or_else(|| Error::invalid("this receiver's blocks cannot be logged"))?;
+            self.log = Some(BlockLog::open(place, codec.0)?);
+        }
+        Ok(self.log.as_ref().expect("it was opened above"))
     }
 
     /// Where the source stores; nothing before the start.
@@ -328,7 +372,7 @@ where
                 clock: Arc::clone(&cx.clock),
                 events: cx.receiver_events.clone(),
             },
-            buffer: Buffer::new(self.options.limits),
+            buffer: Buffer::new(self.options.limits, self.log.take()),
             limiter: RateLimiter::new(Arc::clone(&cx.clock), self.options.max_rate, None),
             stopped: AtomicBool::new(false),
             failure: std::sync::Mutex::default(),
@@ -336,6 +380,9 @@ where
         let meter = cx.receiver_events.meter();
         meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
         shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter);
+        if let Some((blocks, next)) = self.resumed.take() {
+            shared.buffer.resume(&blocks, next);
+        }
         let store = Store(Arc::clone(&shared));
         let supervisor = Supervisor::start(receiver, store, &shared, self.options.restart_delay)?;
         self.running = Some(Running { shared, supervisor });
@@ -348,7 +395,7 @@ where
         };
         // The failure is looked at first: what was stored before it still gets its batch.
         let failure = lock(&shared.failure).clone();
-        let range = shared.buffer.allocate();
+        let range = shared.buffer.allocate()?;
         match failure {
             Some(error) if range.blocks().is_empty() => Err(error),
             _ => Ok(ReceivedBlocks(range)),
@@ -367,6 +414,34 @@ where
         if let Some(Running { shared, .. }) = &self.running {
             shared.buffer.release(&range.0);
         }
+    }
+
+    fn is_recoverable(&self) -> bool {
+        self.receiver.as_ref().is_some_and(|receiver| receiver.codec().is_some())
+    }
+
+    fn encode_range(&self, range: &Self::Range) -> Result<Vec<u8>> {
+        encode(&(range.0.end(), range.0.logged()))
+    }
+
+    fn decode_range(&mut self, cx: &SourceCx, bytes: &[u8]) -> Result<Self::Range> {
+        let log = self.open_log(cx)?;
+        let (end, blocks): (BlockNumber, Vec<LoggedBlock>) = decode(bytes)?;
+        let blocks: Vec<_> = blocks.into_iter().map(|block| Ok((block, log.read(&block)?))).collect::<Result<_>>()?;
+        Ok(ReceivedBlocks(Allocated::recovered(blocks.into_iter(), end)))
+    }
+
+    fn resume(&mut self, cx: &SourceCx, ranges: &[(BatchTime, Self::Range)]) -> Result<()> {
+        let end = ranges.iter().map(|(_, range)| range.0.end()).max().unwrap_or(0);
+        let log = self.open_log(cx)?;
+        let (waiting, next) = log.unallocated(end)?;
+        let waiting: Vec<_> = waiting.into_iter().map(|block| Ok((block, log.read(&block)?))).collect::<Result<_>>()?;
+        self.resumed = Some((Allocated::recovered(waiting.into_iter(), next), next));
+        Ok(())
+    }
+
+    fn forget(&mut self, batch: BatchTime) -> Result<()> {
+        self.running.as_ref().map_or(Ok(()), |running| running.shared.buffer.forget(batch))
     }
 
     fn has_pending(&self) -> bool {

@@ -245,6 +245,8 @@ mod tests {
         let cx = SourceCx {
             batch_interval: Duration::from_millis(100),
             start_time: clock.now(),
+            zero_time: BatchTime::default(),
+            log: None,
             parallelism: 2,
             clock,
             receiver_events: ReceiverEvents::default(),

@@ -9,7 +9,7 @@ use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
 use crate::record::own::Lifted;
-use crate::record::{BytesBlock, Record, TextBlock};
+use crate::record::{BytesBlock, Data, Record, TextBlock};
 use crate::run::Task;
 use crate::topology::AnyDataset;
 
@@ -27,7 +27,7 @@ impl<T> RecordWriter<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Gather for CollectRecords<T> {
+impl<T: Data> Gather for CollectRecords<T> {
     type Record = T;
     type Writer = RecordWriter<T>;
 
@@ -40,9 +40,12 @@ impl<T: Send + Sync + 'static> Gather for CollectRecords<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Sink<CollectRecords<T>> {
+impl<T> Sink<CollectRecords<T>> {
     /// Makes the node.
-    pub fn finish(self, operator: &'static Operator) -> DStream<T> {
+    pub fn finish(self, operator: &'static Operator) -> DStream<T>
+    where
+        T: Data,
+    {
         self.build(operator, CollectRecords(PhantomData))
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! All are one [`Combine`] with different [`Aggregator`]s. *Cost*: one shuffle of at most one row for each key and map task.
 
-use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
 use crate::record::own::LiftedKey;
+use crate::record::{Data, Key};
 use crate::run::Task;
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter};
@@ -34,7 +34,7 @@ impl<K, G> Combine<K, G> {
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, G: Aggregator> Gather for Combine<K, G> {
+impl<K: Key + Data, G: Aggregator> Gather for Combine<K, G> {
     type Record = (K, G::Acc);
     type Writer = CombineWriter<K, G>;
 
@@ -89,14 +89,14 @@ impl<V: Send + Sync + 'static, F: Fn(V, V) -> V + Send + Sync + 'static> Aggrega
     }
 }
 
-impl<K, V, F> Sink<Combine<K, Reduce<V, F>>>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    F: Fn(V, V) -> V + Send + Sync + 'static,
-{
+impl<K, V, F> Sink<Combine<K, Reduce<V, F>>> {
     /// Makes the node of a `reduce_by_key`.
-    pub fn finish(self, operator: &'static Operator, reduce: F, partitions: Option<usize>) -> DStream<(K, V)> {
+    pub fn finish(self, operator: &'static Operator, reduce: F, partitions: Option<usize>) -> DStream<(K, V)>
+    where
+        K: Key + Data,
+        V: Data,
+        F: Fn(V, V) -> V + Send + Sync + 'static,
+    {
         self.build(operator, Combine::new(operator, Reduce::new(reduce), checked(partitions)))
     }
 }
@@ -131,15 +131,7 @@ where
     }
 }
 
-impl<K, V, C, New, Add, Merge> Sink<Combine<K, CombineBy<V, C, New, Add, Merge>>>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: 'static,
-    C: Send + Sync + 'static,
-    New: Fn(V) -> C + Send + Sync + 'static,
-    Add: Fn(C, V) -> C + Send + Sync + 'static,
-    Merge: Fn(C, C) -> C + Send + Sync + 'static,
-{
+impl<K, V, C, New, Add, Merge> Sink<Combine<K, CombineBy<V, C, New, Add, Merge>>> {
     /// Makes the node of a `combine_by_key`.
     pub fn finish(
         self,
@@ -148,7 +140,15 @@ where
         merge_value: Add,
         merge_combiners: Merge,
         partitions: Option<usize>,
-    ) -> DStream<(K, C)> {
+    ) -> DStream<(K, C)>
+    where
+        K: Key + Data,
+        V: 'static,
+        C: Data,
+        New: Fn(V) -> C + Send + Sync + 'static,
+        Add: Fn(C, V) -> C + Send + Sync + 'static,
+        Merge: Fn(C, C) -> C + Send + Sync + 'static,
+    {
         let aggregator = CombineBy(create, merge_value, merge_combiners, PhantomData);
         self.build(operator, Combine::new(operator, aggregator, checked(partitions)))
     }
@@ -183,14 +183,7 @@ where
     }
 }
 
-impl<K, V, A, Add, Merge> Sink<Combine<K, Aggregate<V, A, Add, Merge>>>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: 'static,
-    A: Clone + Send + Sync + 'static,
-    Add: Fn(A, V) -> A + Send + Sync + 'static,
-    Merge: Fn(A, A) -> A + Send + Sync + 'static,
-{
+impl<K, V, A, Add, Merge> Sink<Combine<K, Aggregate<V, A, Add, Merge>>> {
     /// Makes the node of an `aggregate_by_key`.
     pub fn finish(
         self,
@@ -199,7 +192,14 @@ where
         add: Add,
         merge: Merge,
         partitions: Option<usize>,
-    ) -> DStream<(K, A)> {
+    ) -> DStream<(K, A)>
+    where
+        K: Key + Data,
+        V: 'static,
+        A: Clone + Data,
+        Add: Fn(A, V) -> A + Send + Sync + 'static,
+        Merge: Fn(A, A) -> A + Send + Sync + 'static,
+    {
         let aggregator = Aggregate(zero, add, merge, PhantomData);
         self.build(operator, Combine::new(operator, aggregator, checked(partitions)))
     }
@@ -228,14 +228,14 @@ impl<V: Clone + Send + Sync + 'static, F: Fn(V, V) -> V + Send + Sync + 'static>
     }
 }
 
-impl<K, V, F> Sink<Combine<K, Fold<V, F>>>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-    F: Fn(V, V) -> V + Send + Sync + 'static,
-{
+impl<K, V, F> Sink<Combine<K, Fold<V, F>>> {
     /// Makes the node of a `fold_by_key`.
-    pub fn finish(self, operator: &'static Operator, zero: V, fold: F, partitions: Option<usize>) -> DStream<(K, V)> {
+    pub fn finish(self, operator: &'static Operator, zero: V, fold: F, partitions: Option<usize>) -> DStream<(K, V)>
+    where
+        K: Key + Data,
+        V: Clone + Data,
+        F: Fn(V, V) -> V + Send + Sync + 'static,
+    {
         self.build(operator, Combine::new(operator, Fold(zero, fold), checked(partitions)))
     }
 }
@@ -302,7 +302,7 @@ impl<K: 'static, G: Aggregator<Value = ()>> ValueWriter<K, G> {
 /// `count_by_value`: how often each record occurs.
 pub struct CountByValue<K>(Combine<K, Tally>);
 
-impl<K: Hash + Eq + Send + Sync + 'static> Gather for CountByValue<K> {
+impl<K: Key + Data> Gather for CountByValue<K> {
     type Record = (K, u64);
     type Writer = ValueWriter<K, Tally>;
 
@@ -322,9 +322,12 @@ impl<K: Hash + Eq + Send + Sync + 'static> Gather for CountByValue<K> {
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static> Sink<CountByValue<K>> {
+impl<K> Sink<CountByValue<K>> {
     /// Makes the node of a `count_by_value`.
-    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<(K, u64)> {
+    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<(K, u64)>
+    where
+        K: Key + Data,
+    {
         self.build(operator, CountByValue(Combine::new(operator, Tally, checked(partitions))))
     }
 }
@@ -332,7 +335,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> Sink<CountByValue<K>> {
 /// `distinct`: each record once.
 pub struct Distinct<K>(Combine<K, Once>);
 
-impl<K: Hash + Eq + Send + Sync + 'static> Gather for Distinct<K> {
+impl<K: Key + Data> Gather for Distinct<K> {
     type Record = K;
     type Writer = ValueWriter<K, Once>;
 
@@ -352,9 +355,12 @@ impl<K: Hash + Eq + Send + Sync + 'static> Gather for Distinct<K> {
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static> Sink<Distinct<K>> {
+impl<K> Sink<Distinct<K>> {
     /// Makes the node of a `distinct`.
-    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<K> {
+    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<K>
+    where
+        K: Key + Data,
+    {
         self.build(operator, Distinct(Combine::new(operator, Once, checked(partitions))))
     }
 }

@@ -11,6 +11,7 @@ use crate::dataset::{Merge, Merged};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::{Data, Key};
 use crate::run::Task;
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::ScatterWriter;
@@ -53,7 +54,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Merge for M
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Gather for GroupByKey<K, V> {
+impl<K: Key + Data, V: Data> Gather for GroupByKey<K, V> {
     type Record = (K, Vec<V>);
     type Writer = ScatterWriter<K, V>;
 
@@ -67,9 +68,13 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Gather for 
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Sink<GroupByKey<K, V>> {
+impl<K, V> Sink<GroupByKey<K, V>> {
     /// Makes the node of a `group_by_key`.
-    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<(K, Vec<V>)> {
+    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<(K, Vec<V>)>
+    where
+        V: Data,
+        K: Key + Data,
+    {
         let gather = GroupByKey { partitions: checked(partitions), hasher: KeyHasher::new(), pair: PhantomData };
         self.build(operator, gather)
     }
@@ -93,7 +98,7 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Merge for MergePairs<K,
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Gather for PartitionBy<K, V> {
+impl<K: Key + Data, V: Data> Gather for PartitionBy<K, V> {
     type Record = (K, V);
     type Writer = ScatterWriter<K, V>;
 
@@ -107,9 +112,13 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Gather for 
     }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Sink<PartitionBy<K, V>> {
+impl<K, V> Sink<PartitionBy<K, V>> {
     /// Makes the node of a `partition_by`.
-    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<(K, V)> {
+    pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<(K, V)>
+    where
+        V: Data,
+        K: Key + Data,
+    {
         let gather = PartitionBy { partitions: checked(partitions), hasher: KeyHasher::new(), pair: PhantomData };
         self.build(operator, gather)
     }

@@ -15,6 +15,7 @@ use crate::dataset::{Merge, Merged};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::own::DeclaredAs;
 use crate::run::{Run, Task};
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::ScatterWriter;
@@ -83,7 +84,11 @@ impl<M: Match> PairSink<M> {
     }
 
     /// Says the type of the result's records before the loops' types are inferred.
-    pub fn yields(&self, _: PhantomData<M::Record>) {}
+    pub fn yields<T>(&self)
+    where
+        M::Record: DeclaredAs<T>,
+    {
+    }
 
     /// Makes the operator's node.
     pub fn finish(self, operator: &'static Operator, partitions: Option<usize>) -> DStream<M::Record> {

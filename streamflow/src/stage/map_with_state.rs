@@ -15,13 +15,14 @@ use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::{Data, Key};
 use crate::run::{At, Run, Task};
 use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::state::checkpointed::Checkpointed;
 use crate::state::codec::PairTag;
-use crate::state::spec::{Decided, Phase, Plain, State, StateSpec, WithTime};
+use crate::state::spec::{Decided, Phase, Plain, SaysHowLong, State, StateSpec, WithTime};
 use crate::state::store::StateStore;
 use crate::state::table::StateTable;
 use crate::time::{BatchTime, lock};
@@ -119,10 +120,10 @@ where
 
 impl<K, V, S, M, F> Gather for MapWithState<K, V, S, M, F>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Send + Sync + 'static,
-    M: Send + Sync + 'static,
+    K: Key + Clone + Data,
+    V: Data,
+    S: Data,
+    M: Data,
     F: MapState<K, V, S, M>,
 {
     type Record = M;
@@ -231,16 +232,20 @@ where
     }
 }
 
-impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, F>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Send + Sync + 'static,
-    M: Send + Sync + 'static,
-    F: MapState<K, V, S, M>,
-{
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, F>> {
     /// Makes the node of a `map_with_state`.
-    pub fn finish(self, operator: &'static Operator, spec: StateSpec<F, K, S, Decided>) -> MapWithStateStream<K, S, M> {
+    pub fn finish<L: SaysHowLong>(
+        self,
+        operator: &'static Operator,
+        spec: StateSpec<F, K, S, L>,
+    ) -> MapWithStateStream<K, S, M>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Data,
+        M: Data,
+        F: MapState<K, V, S, M>,
+    {
         let store = Arc::new(StateStore::new(spec.initial, spec.partitions));
         let gather = MapWithState {
             function: spec.function,
@@ -254,40 +259,40 @@ where
     }
 }
 
-impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, Plain<F>>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Send + Sync + 'static,
-    M: Send + Sync + 'static,
-    F: Fn(&K, Option<V>, &mut State<S>) -> M + Send + Sync + 'static,
-{
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, Plain<F>>> {
     /// As `finish`, with the function apart from the rest of the spec, so that its parameters' types can be inferred.
     pub fn finish_function(
         self,
         operator: &'static Operator,
         function: F,
         spec: impl FnOnce(StateSpec<Plain<F>, K, S>) -> StateSpec<Plain<F>, K, S, Decided>,
-    ) -> MapWithStateStream<K, S, M> {
+    ) -> MapWithStateStream<K, S, M>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Data,
+        M: Data,
+        F: Fn(&K, Option<V>, &mut State<S>) -> M + Send + Sync + 'static,
+    {
         self.finish(operator, spec(StateSpec::function(function)))
     }
 }
 
-impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, WithTime<F>>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Send + Sync + 'static,
-    M: Send + Sync + 'static,
-    F: Fn(BatchTime, &K, Option<V>, &mut State<S>) -> Option<M> + Send + Sync + 'static,
-{
+impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, WithTime<F>>> {
     /// As `finish`, with the function apart from the rest of the spec, so that its parameters' types can be inferred.
     pub fn finish_function(
         self,
         operator: &'static Operator,
         function: F,
         spec: impl FnOnce(StateSpec<WithTime<F>, K, S>) -> StateSpec<WithTime<F>, K, S, Decided>,
-    ) -> MapWithStateStream<K, S, M> {
+    ) -> MapWithStateStream<K, S, M>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Data,
+        M: Data,
+        F: Fn(BatchTime, &K, Option<V>, &mut State<S>) -> Option<M> + Send + Sync + 'static,
+    {
         self.finish(operator, spec(StateSpec::function_with_time(function)))
     }
 }

@@ -11,13 +11,20 @@ use crate::run::Run;
 use crate::topology::{NodeId, Stage};
 
 /// A partition in the hands of a fused loop.
-pub struct Part<'p, T: Record + ?Sized>(&'p mut T::Held);
+pub struct Part<T: Record + ?Sized>(T::Held);
 
-impl<'p, T: Record + ?Sized> Part<'p, T> {
-    /// Its records, in order.
+impl<T: Record + ?Sized> Part<T> {
+    /// Its records, in order. They borrow from this variable of the loop, so that the compiler's message names the rule if
+    /// one of them is to leave the stage as it is.
     #[inline]
-    pub fn views(self) -> impl Iterator<Item = T::View<'p>> {
-        T::views(self.0)
+    pub fn views(&mut self) -> impl Iterator<Item = T::View<'_>> {
+        T::views(&mut self.0)
+    }
+
+    /// Its records in chunks, in order: a loop over a chunk calls nothing to get the next record.
+    #[inline]
+    pub fn chunks(&mut self) -> impl Iterator<Item = impl Iterator<Item = T::View<'_>>> {
+        T::chunks(&mut self.0)
     }
 }
 
@@ -38,7 +45,7 @@ pub fn stage<T, O, B>(input: &DStream<T>, plan: &'static StagePlan, outs: O, bod
 where
     T: Record + ?Sized,
     O: Outs,
-    B: for<'p> Fn(Part<'p, T>, &mut O::Writers) + Send + Sync + 'static,
+    B: Fn(Part<T>, &mut O::Writers) + Send + Sync + 'static,
 {
     let stage = Narrow { input: input.node(), plan, outs, body, record: PhantomData };
     let stage = std::sync::Arc::new(stage);
@@ -50,7 +57,7 @@ impl<T, O, B> Stage for Narrow<T, O, B>
 where
     T: Record + ?Sized,
     O: Outs,
-    B: for<'p> Fn(Part<'p, T>, &mut O::Writers) + Send + Sync + 'static,
+    B: Fn(Part<T>, &mut O::Writers) + Send + Sync + 'static,
 {
     fn input(&self) -> NodeId {
         self.input
@@ -61,9 +68,9 @@ where
     }
 
     fn run(&self, run: &Run<'_>) -> Result<()> {
-        let written = run.tasks_over::<T, _>(self.input, &|task, mut held| {
+        let written = run.tasks_over::<T, _>(self.input, &|task, held| {
             let mut writers = self.outs.writers(task);
-            (self.body)(Part(&mut held), &mut writers);
+            (self.body)(Part(held), &mut writers);
             writers
         })?;
         self.outs.deliver(Delivery(run), written);

@@ -9,6 +9,7 @@ use crate::dataset::{Merge, Merged};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::Data;
 use crate::record::own::Lifted;
 use crate::run::Task;
 use crate::shuffle::reduce_side::transpose;
@@ -49,7 +50,7 @@ impl<T: Send + Sync + 'static> Merge for Concat<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Gather for Repartition<T> {
+impl<T: Data> Gather for Repartition<T> {
     type Record = T;
     type Writer = DealWriter<T>;
 
@@ -66,9 +67,12 @@ impl<T: Send + Sync + 'static> Gather for Repartition<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Sink<Repartition<T>> {
+impl<T> Sink<Repartition<T>> {
     /// Makes the node of a `repartition`; zero partitions are taken as one.
-    pub fn finish(self, operator: &'static Operator, partitions: usize) -> DStream<T> {
+    pub fn finish(self, operator: &'static Operator, partitions: usize) -> DStream<T>
+    where
+        T: Data,
+    {
         self.build(operator, Repartition { partitions: partitions.max(1), record: PhantomData })
     }
 }

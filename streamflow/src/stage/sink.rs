@@ -7,6 +7,7 @@ use crate::dataset::Dataset;
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::own::DeclaredAs;
 use crate::record::{Fork, Record};
 use crate::run::{Run, Task};
 use crate::stage::window::WindowSpec;
@@ -105,7 +106,8 @@ impl<G> Default for Sink<G> {
     }
 }
 
-impl<G: Gather> Sink<G> {
+// The operators' bounds stand on `finish`: a record that does not fit is then one mistake, not one for each method.
+impl<G> Sink<G> {
     /// A sink without ports.
     #[allow(clippy::new_without_default, reason = "`Default` is there; the emitted code reads better with `new`")]
     pub fn new() -> Self {
@@ -118,12 +120,14 @@ impl<G: Gather> Sink<G> {
     }
 
     /// Says the type of the result's records before the loop's types are inferred.
-    pub fn yields(&self, _: std::marker::PhantomData<G::Record>)
+    pub fn yields<T>(&self)
     where
-        G::Record: Sized,
+        G: Gather<Record: DeclaredAs<T> + Sized>,
     {
     }
+}
 
+impl<G: Gather> Sink<G> {
     /// Makes the operator's node.
     pub(crate) fn build(self, operator: &'static Operator, gather: G) -> DStream<G::Record> {
         self.build_with(operator, gather, |_| {})

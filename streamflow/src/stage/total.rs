@@ -14,6 +14,7 @@ use crate::dataset::{Merge, Merged};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::Data;
 use crate::record::own::Lifted;
 use crate::run::{At, Task};
 use crate::shuffle::map_side::Aggregator;
@@ -125,7 +126,7 @@ where
 
 impl<T, F> Gather for ReduceAll<T, F>
 where
-    T: Send + Sync + 'static,
+    T: Data,
     F: Fn(T, T) -> T + Send + Sync + 'static,
 {
     type Record = T;
@@ -140,13 +141,13 @@ where
     }
 }
 
-impl<T, F> Sink<ReduceAll<T, F>>
-where
-    T: Send + Sync + 'static,
-    F: Fn(T, T) -> T + Send + Sync + 'static,
-{
+impl<T, F> Sink<ReduceAll<T, F>> {
     /// Makes the node of a `reduce`.
-    pub fn finish(self, operator: &'static Operator, reduce: F) -> DStream<T> {
+    pub fn finish(self, operator: &'static Operator, reduce: F) -> DStream<T>
+    where
+        T: Data,
+        F: Fn(T, T) -> T + Send + Sync + 'static,
+    {
         self.build(operator, ReduceAll { aggregator: Arc::new(Reduce::new(reduce)), operator })
     }
 }
@@ -253,7 +254,7 @@ where
 
 impl<T, Key, F> Gather for TopBy<T, Key, F>
 where
-    T: Send + Sync + 'static,
+    T: Data,
     Key: Ord + Send + 'static,
     F: Fn(&T) -> Key + Send + Sync + 'static,
 {
@@ -269,14 +270,14 @@ where
     }
 }
 
-impl<T, Key, F> Sink<TopBy<T, Key, F>>
-where
-    T: Send + Sync + 'static,
-    Key: Ord + Send + 'static,
-    F: Fn(&T) -> Key + Send + Sync + 'static,
-{
+impl<T, Key, F> Sink<TopBy<T, Key, F>> {
     /// Makes the node of a `top_by`.
-    pub fn finish(self, operator: &'static Operator, limit: usize, key: F) -> DStream<T> {
+    pub fn finish(self, operator: &'static Operator, limit: usize, key: F) -> DStream<T>
+    where
+        T: Data,
+        Key: Ord + Send + 'static,
+        F: Fn(&T) -> Key + Send + Sync + 'static,
+    {
         self.build(operator, TopBy { limit, key: Arc::new(key), operator, record: PhantomData })
     }
 }

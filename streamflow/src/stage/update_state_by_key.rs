@@ -15,7 +15,7 @@ use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
-use crate::record::Fork;
+use crate::record::{Data, Fork, Key};
 use crate::run::{At, Task};
 use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
@@ -180,9 +180,9 @@ pub struct UpdateStateByKey<K, V, S, F> {
 
 impl<K, V, S, F> Gather for UpdateStateByKey<K, V, S, F>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
+    V: Data,
+    S: Clone + Data,
     F: UpdateState<K, V, S>,
 {
     type Record = (K, S);
@@ -221,20 +221,20 @@ where
     }
 }
 
-impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, F>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
-    F: UpdateState<K, V, S>,
-{
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, F>> {
     fn build_state(
         self,
         operator: &'static Operator,
         function: F,
         initial: impl IntoIterator<Item = (K, S)>,
         partitions: Option<usize>,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Clone + Data,
+        F: UpdateState<K, V, S>,
+    {
         let store = Arc::new(StateStore::new(initial.into_iter().collect(), checked(partitions)));
         let kept: Arc<dyn Checkpointed> = Arc::clone(&store) as _;
         let gather = UpdateStateByKey { function, operator, store, values: PhantomData };
@@ -245,13 +245,7 @@ where
     }
 }
 
-impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByValues<F>>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
-    F: Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
-{
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByValues<F>>> {
     /// Makes the node of an `update_state_by_key` whose function takes values and state.
     pub fn finish(
         self,
@@ -259,18 +253,18 @@ where
         function: F,
         initial: impl IntoIterator<Item = (K, S)>,
         partitions: Option<usize>,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Clone + Data,
+        F: Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    {
         self.build_state(operator, ByValues(function), initial, partitions)
     }
 }
 
-impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByTime<F>>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
-    F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
-{
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByTime<F>>> {
     /// Makes the node of an `update_state_by_key` whose function also takes time and key.
     pub fn finish(
         self,
@@ -278,27 +272,33 @@ where
         function: F,
         initial: impl IntoIterator<Item = (K, S)>,
         partitions: Option<usize>,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Clone + Data,
+        F: Fn(BatchTime, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    {
         self.build_state(operator, ByTime(function), initial, partitions)
     }
 }
 
-impl<K, V, S, F, R> Sink<UpdateStateByKey<K, V, S, ByPartition<F>>>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: Clone + Send + Sync + 'static,
-    F: Fn(BatchTime, &mut Keys<'_, K, V, S>) -> R + Send + Sync + 'static,
-    R: IntoIterator<Item = (K, S)>,
-{
+impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, ByPartition<F>>> {
     /// Makes the node of an `update_state_by_partition`.
-    pub fn finish(
+    pub fn finish<R>(
         self,
         operator: &'static Operator,
         function: F,
         initial: impl IntoIterator<Item = (K, S)>,
         partitions: Option<usize>,
-    ) -> DStream<(K, S)> {
+    ) -> DStream<(K, S)>
+    where
+        K: Key + Clone + Data,
+        V: Data,
+        S: Clone + Data,
+        F: Fn(BatchTime, &mut Keys<'_, K, V, S>) -> R + Send + Sync + 'static,
+        R: IntoIterator<Item = (K, S)>,
+    {
         self.build_state(operator, ByPartition(function), initial, partitions)
     }
 }

@@ -37,6 +37,12 @@ pub(crate) trait Checkpointed: Send + Sync {
     fn has_codec(&self) -> bool;
     /// Remembers from now on what changes.
     fn track(&self);
+    /// Whether the next `save` must be of everything, because what the checkpoint holds cannot be taken over.
+    fn wants_base(&self) -> bool {
+        false
+    }
+    /// Begins empty after the batch that ended `since_zero` milliseconds after the zero time.
+    fn begin(&self, since_zero: u64);
     /// The state, or its changes.
     ///
     /// # Errors

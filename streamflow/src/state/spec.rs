@@ -52,6 +52,16 @@ pub struct Undecided;
 #[derive(Debug)]
 pub struct Decided;
 
+/// What a `map_with_state` asks of its spec.
+#[diagnostic::on_unimplemented(
+    message = "this `StateSpec` does not say how long it keeps a state",
+    label = "it says neither `.timeout(..)` nor `.unbounded()`",
+    note = "state that only grows is a decision that a reader of the program should see",
+    note = "add `.timeout(30min)`, or `.unbounded()` if the function removes what is over"
+)]
+pub trait SaysHowLong {}
+impl SaysHowLong for Decided {}
+
 /// Marks a function of key, value and state, which always gives a record.
 pub struct Plain<F>(pub(crate) F);
 

@@ -139,6 +139,10 @@ where
         self.tables().iter().for_each(|table| lock(table).track());
     }
 
+    fn begin(&self, since_zero: u64) {
+        lock(&self.continuity).resume(since_zero);
+    }
+
     fn save(&self, extent: Extent) -> Result<Vec<Change>> {
         let codec = self.codec.get().ok_or_else(|| Error::invalid("this state cannot be written to a checkpoint"))?;
         let mut changes = Vec::new();
@@ -167,6 +171,8 @@ where
             entries.map(|entry| entry.and_then(|(key, value)| codec.decode(&key, &value))).collect::<Result<_>>()?;
         lock(&self.continuity).resume(since_zero);
         let tables = self.fill(parallelism, states.into_iter());
+        // The checkpoint has them already.
+        tables.iter().for_each(|table| drop(lock(table).take_changes()));
         self.tables.set(tables).map_err(|_| Error::illegal_state("a state is restored before its first batch"))
     }
 }

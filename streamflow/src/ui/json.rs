@@ -86,20 +86,32 @@ pub(super) fn batch(memory: &Memory, time: BatchTime) -> Option<Value> {
     let completed = memory.completed.iter().rev().find(|row| row.time == time);
     let found = completed.or_else(|| memory.active.get(&time))?;
     let mut value = row(found);
-    value["output_operations"] = found.outputs.iter().map(|output| json!({
-        "id": output.id,
-        "description": &*output.description,
-        "duration": output.duration.map(|duration| duration.as_millis() as u64),
-        "failure": output.failure,
-    })).collect();
-    value["work"] = found.work.iter().map(|done| {
-        let mut value = work(&totals(done));
-        value["worker"] = done.worker.to_string().into();
-        value["parts"] = done.parts.iter().map(|task| {
-            json!([task.partition, task.records, task.time.as_micros() as u64, task.failed])
-        }).collect();
-        value
-    }).collect();
+    value["output_operations"] = found
+        .outputs
+        .iter()
+        .map(|output| {
+            json!({
+                "id": output.id,
+                "description": &*output.description,
+                "duration": output.duration.map(|duration| duration.as_millis() as u64),
+                "failure": output.failure,
+            })
+        })
+        .collect();
+    value["work"] = found
+        .work
+        .iter()
+        .map(|done| {
+            let mut value = work(&totals(done));
+            value["worker"] = done.worker.to_string().into();
+            value["parts"] = done
+                .parts
+                .iter()
+                .map(|task| json!([task.partition, task.records, task.time.as_micros() as u64, task.failed]))
+                .collect();
+            value
+        })
+        .collect();
     Some(value)
 }
 
@@ -116,22 +128,26 @@ fn totals(done: &WorkInfo) -> WorkMetrics {
 /// The topology with places for a drawing.
 pub(super) fn topology(hub: &Hub) -> Value {
     let drawing = draw(&hub.explanation);
-    let vertices = drawing.vertices.iter().map(|vertex| json!({
-        "id": vertex.id,
-        "kind": vertex.kind,
-        "lines": vertex.lines,
-        "labels": vertex.labels,
-        "x": vertex.x,
-        "y": vertex.y,
-        "width": vertex.width,
-        "height": vertex.height,
-    }));
-    let edges = drawing.edges.iter().map(|edge| json!({
-        "from": edge.from,
-        "to": edge.to,
-        "record": edge.record,
-        "points": edge.points.iter().map(|(x, y)| json!([x, y])).collect::<Vec<_>>(),
-    }));
+    let vertices = drawing.vertices.iter().map(|vertex| {
+        json!({
+            "id": vertex.id,
+            "kind": vertex.kind,
+            "lines": vertex.lines,
+            "labels": vertex.labels,
+            "x": vertex.x,
+            "y": vertex.y,
+            "width": vertex.width,
+            "height": vertex.height,
+        })
+    });
+    let edges = drawing.edges.iter().map(|edge| {
+        json!({
+            "from": edge.from,
+            "to": edge.to,
+            "record": edge.record,
+            "points": edge.points.iter().map(|(x, y)| json!([x, y])).collect::<Vec<_>>(),
+        })
+    });
     json!({
         "width": drawing.width,
         "height": drawing.height,

@@ -45,7 +45,8 @@ impl Address {
             return Ok(Self(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
         }
         let found = text.to_socket_addrs().ok().and_then(|mut found| found.next());
-        let wrong = || Error::invalid(format!("the page cannot be served at {text:?}: write for instance `127.0.0.1:4040`"));
+        let wrong =
+            || Error::invalid(format!("the page cannot be served at {text:?}: write for instance `127.0.0.1:4040`"));
         found.map(Self).ok_or_else(wrong)
     }
 

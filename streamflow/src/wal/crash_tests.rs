@@ -137,9 +137,9 @@ fn a_second_crash_or_error_after_the_recovery_loses_nothing_either() {
             let _ = run(&fs, 0, &mut known);
             let fs = if second % 2 == 0 { fs.recover() } else { fs.restart() };
             if second % 3 == 0 {
-                fs.fail_at(second, IoFailure::Device)
+                fs.fail_at(second, IoFailure::Device);
             } else {
-                fs.crash_at(second)
+                fs.crash_at(second);
             }
             let next = known.written.last().map_or(0, |(record, _)| record + 1);
             let _ = run(&fs, next, &mut known);
@@ -165,9 +165,9 @@ fn an_error_at_any_operation_loses_nothing_that_was_acknowledged() {
                 for once in [true, false] {
                     let fs = SimulatedFs::new(seed * 1_000 + k);
                     if once {
-                        fs.fail_at(k, failure)
+                        fs.fail_at(k, failure);
                     } else {
-                        fs.fail_from(k, failure)
+                        fs.fail_from(k, failure);
                     }
                     let mut known = Known::default();
                     let _ = run(&fs, 0, &mut known);

@@ -162,6 +162,24 @@ impl RecordHeader {
     }
 }
 
+/// For fuzzing: the segment `log-0-0-1000` with these bytes after its header, in which records as long as they say get right
+/// checksums. The fourth byte of a length is ignored, so that random lengths fit now and then.
+pub(crate) fn with_checksums(bytes: &[u8]) -> Vec<u8> {
+    let [start, end] = [0, 1_000].map(BatchTime::from_millis);
+    let header = SegmentHeader { name: SegmentName { number: 0, start, end }, previous: None };
+    let mut segment = [&header.encode()[..], bytes].concat();
+    let mut at = SEGMENT_HEADER;
+    while segment.len() >= at + RECORD_HEADER {
+        let (length, back) = (u32_at(&segment, at) & 0x00FF_FFFF, u32_at(&segment, at + 4));
+        let end = at + RECORD_HEADER + length as usize;
+        let Some(payload) = segment.get(at + RECORD_HEADER..end) else { break };
+        let header = RecordHeader { back, ..RecordHeader::new(payload, 0) };
+        segment[at..at + RECORD_HEADER].copy_from_slice(&header.encode(0, at as u64));
+        at = end;
+    }
+    segment
+}
+
 fn place_checksum(start: &[u8], segment: u64, offset: u64) -> u32 {
     let mut covered = [0; 28];
     covered[..12].copy_from_slice(start);

@@ -28,7 +28,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`format`] | the bytes: segment headers, record headers |
+//! | [`mod@format`] | the bytes: segment headers, record headers |
 //! | [`segments`] | which files belong to the log, and how far each counts |
 //! | [`scan`] | the records of one segment, and where its tail is torn |
 //! | [`reader`] | records in order, and by handle |
@@ -50,6 +50,8 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::format::with_checksums;
+#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
 pub(crate) use self::reader::{Records, read_log};
 pub(crate) use self::writer::{Log, LogOptions};
 

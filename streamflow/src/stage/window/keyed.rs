@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::metrics::work::Holding;
 use crate::plan::Operator;
 use crate::plan::explain::type_name;
+use crate::record::{Data, Key};
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, ScatterWriter};
@@ -48,6 +50,8 @@ pub(crate) struct KeyedWindow<K: 'static, A, F: Fold<A>> {
     tracked: OnceLock<()>,
     /// For each partition, what the checkpoint holds of it.
     saved: Mutex<Vec<BTreeMap<u64, usize>>>,
+    /// Whether it was restored and not saved since.
+    restored: AtomicBool,
 }
 
 impl<K, A, F> KeyedWindow<K, A, F>
@@ -73,6 +77,7 @@ where
             codec: OnceLock::new(),
             tracked: OnceLock::new(),
             saved: Mutex::default(),
+            restored: AtomicBool::new(false),
         }
     }
 
@@ -153,7 +158,17 @@ where
         self.panes.get().into_iter().flatten().for_each(|panes| lock(panes).track());
     }
 
+    // Entries are named after partitions and parts of the run that wrote them.
+    fn wants_base(&self) -> bool {
+        self.restored.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, since_zero: u64) {
+        lock(&self.continuity).resume(since_zero);
+    }
+
     fn save(&self, extent: Extent) -> Result<Vec<Change>> {
+        self.restored.store(false, Ordering::Relaxed);
         let codec = self.codec.get().ok_or_else(|| Error::invalid("this window cannot be written to a checkpoint"))?;
         let mut changes = Vec::new();
         let mut saved = lock(&self.saved);
@@ -180,6 +195,7 @@ where
             lock(panes).restore(&self.fold, complete.into_iter(), open, values);
         }
         lock(&self.continuity).resume(since_zero);
+        self.restored.store(true, Ordering::Relaxed);
         self.panes.set(windows).map_err(|_| Error::illegal_state("a window is restored before its first batch"))
     }
 }
@@ -192,7 +208,7 @@ pub struct ReduceWindow<K: 'static, V, F, L: Fold<V>> {
 
 impl<K, V, F, L> Gather for ReduceWindow<K, V, F, L>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
     L: Fold<V>,
@@ -223,7 +239,6 @@ where
 
 impl<K, V, F> Sink<ReduceWindow<K, V, F, TwoStacks<Reduce<V, F>>>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
 {
@@ -235,7 +250,10 @@ where
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key + Clone + Data,
+    {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = TwoStacks { aggregator: Arc::clone(&aggregator) };
         let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), |_| true));
@@ -246,7 +264,6 @@ where
 
 impl<K, V, F, I> Sink<ReduceWindow<K, V, F, Inverse<Reduce<V, F>, I>>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Fn(V, V) -> V + Send + Sync + 'static,
     I: Fn(V, V) -> V + Send + Sync + 'static,
@@ -262,7 +279,10 @@ where
         slide: Option<Duration>,
         partitions: Option<usize>,
         keep: impl Fn(&(K, V)) -> bool + Send + Sync + 'static,
-    ) -> DStream<(K, V)> {
+    ) -> DStream<(K, V)>
+    where
+        K: Key + Clone + Data,
+    {
         let aggregator = Arc::new(Reduce::new(reduce));
         let fold = Inverse { aggregator: Arc::clone(&aggregator), inverse };
         let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), keep));
@@ -276,7 +296,7 @@ pub struct CountWindow<K: 'static> {
     window: Arc<KeyedWindow<K, u64, Inverse<Tally, fn(u64, u64) -> u64>>>,
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
+impl<K: Key + Clone + Data> Gather for CountWindow<K> {
     type Record = (K, u64);
     type Writer = ValueWriter<K, Tally>;
 
@@ -296,7 +316,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Gather for CountWindow<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
+impl<K> Sink<CountWindow<K>> {
     /// Makes the node of a `count_by_value_and_window`.
     pub fn finish(
         self,
@@ -304,7 +324,10 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Sink<CountWindow<K>> {
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, u64)> {
+    ) -> DStream<(K, u64)>
+    where
+        K: Key + Clone + Data,
+    {
         let fold = Inverse { aggregator: Arc::new(Tally), inverse: (|all, left| all - left) as fn(u64, u64) -> u64 };
         let window = Arc::new(KeyedWindow::new(operator, fold, checked(partitions), |(_, count)| *count > 0));
         self.build_window(operator, WindowSpec { length, slide }, window.clone(), CountWindow { window })
@@ -318,7 +341,7 @@ pub struct GroupWindow<K: 'static, V: Clone + Send + Sync + 'static> {
 
 impl<K, V> Gather for GroupWindow<K, V>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Key + Clone + Data,
     V: Clone + Send + Sync + 'static,
 {
     type Record = (K, Vec<V>);
@@ -343,7 +366,6 @@ where
 
 impl<K, V> Sink<GroupWindow<K, V>>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// Makes the node of a `group_by_key_and_window`.
@@ -353,7 +375,10 @@ where
         length: Duration,
         slide: Option<Duration>,
         partitions: Option<usize>,
-    ) -> DStream<(K, Vec<V>)> {
+    ) -> DStream<(K, Vec<V>)>
+    where
+        K: Key + Clone + Data,
+    {
         let window = Arc::new(KeyedWindow::new(operator, Values, checked(partitions), |_| true));
         self.build_window(operator, WindowSpec { length, slide }, window.clone(), GroupWindow { window })
     }

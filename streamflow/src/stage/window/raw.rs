@@ -95,6 +95,10 @@ impl<T: Fork + ?Sized> Checkpointed for RawState<T> {
 
     fn track(&self) {}
 
+    fn begin(&self, since_zero: u64) {
+        lock(&self.held).continuity.resume(since_zero);
+    }
+
     fn save(&self, extent: Extent) -> Result<Vec<Change>> {
         let codec = self.codec.get().ok_or_else(|| Error::invalid("this window cannot be written to a checkpoint"))?;
         let mut held = lock(&self.held);

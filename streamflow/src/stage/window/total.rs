@@ -77,6 +77,10 @@ impl Checkpointed for Mutex<CountState> {
 
     fn track(&self) {}
 
+    fn begin(&self, since_zero: u64) {
+        lock(self).continuity.resume(since_zero);
+    }
+
     fn save(&self, _: Extent) -> Result<Vec<Change>> {
         let state = lock(self);
         let panes: Vec<(u64, u64)> = state.panes.iter().copied().collect();

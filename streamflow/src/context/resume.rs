@@ -1,0 +1,130 @@
+//! Where a context begins: at the beginning, or where an earlier run of the program stopped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::Config;
+use crate::error::{Error, Result};
+use crate::recovery::batch_log::Planned;
+use crate::recovery::settings::MissedBatches;
+use crate::recovery::{ContextFacts, Recovery};
+use crate::scheduler::generator::SharedInput;
+use crate::scheduler::jobs::JobSet;
+use crate::source::{AnyRange, EmptyRange, InputLog, SourceCx};
+use crate::time::BatchTime;
+use crate::topology::Graph;
+
+/// Where a context begins.
+pub(super) struct Start {
+    /// One interval before the first batch ever.
+    pub(super) zero: BatchTime,
+    /// When the program was started first.
+    pub(super) began: BatchTime,
+    /// The first batch that is not one of an earlier run.
+    pub(super) next: BatchTime,
+    pub(super) recovery: Option<Arc<Recovery>>,
+    ranges: BTreeMap<String, Vec<(BatchTime, Vec<u8>)>>,
+    replay: Vec<Planned>,
+}
+
+/// Recovers the checkpoint of the context, if it has a directory.
+pub(super) fn open(config: &Config, graph: &Graph, now: BatchTime) -> Result<Start> {
+    let Some(settings) = &config.checkpoint else {
+        if !config.ephemeral {
+            refuse_state(graph)?;
+        }
+        let next = now.next(config.interval);
+        let zero = next - config.interval;
+        return Ok(Start { zero, began: now, next, recovery: None, ranges: BTreeMap::new(), replay: Vec::new() });
+    };
+    let facts = ContextFacts { name: &config.name, interval: config.interval, now, parallelism: config.parallelism };
+    let (recovery, resumption) = Recovery::open(&config.files, settings, graph, &facts)?;
+    Ok(Start {
+        zero: resumption.zero,
+        began: resumption.began,
+        next: resumption.next,
+        recovery: Some(Arc::new(recovery)),
+        ranges: resumption.ranges,
+        replay: resumption.replay,
+    })
+}
+
+/// State that would be lost with the process must be meant to be.
+fn refuse_state(graph: &Graph) -> Result<()> {
+    let state = graph.nodes.iter().find(|node| node.state.is_some() && node.window.is_none());
+    match state {
+        Some(node) => Err(Error::invalid(format!(
+            "`{}` keeps state, and the context has no checkpoint directory: say `.checkpoint(directory)` on the builder, \
+             or `.ephemeral()` if the state may be lost with the process",
+            node.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Up to which batch the missed ones are quiet.
+pub(super) fn quiet_until(policy: MissedBatches, next: BatchTime, now: BatchTime, interval: Duration) -> BatchTime {
+    match policy {
+        MissedBatches::All => BatchTime::default(),
+        MissedBatches::Newest(count) => {
+            let kept = interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+            // Batches that are due only after the start are not missed.
+            if next > now { BatchTime::default() } else { now.floor_from(next, interval) - kept }
+        }
+    }
+}
+
+impl Start {
+    /// Where an input keeps what it receives.
+    pub(super) fn input_log(&self, config: &Config, input: &str) -> Option<InputLog> {
+        let settings = config.checkpoint.as_ref()?;
+        let name: String = input.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        Some(InputLog { files: Arc::clone(&config.files), dir: settings.dir.join("received").join(name) })
+    }
+}
+
+/// The batches to run again, while the inputs decode their ranges of them.
+pub(super) struct Backlog {
+    batches: Vec<(Planned, Vec<Result<AnyRange>>)>,
+}
+
+impl Backlog {
+    pub(super) fn new(start: &Start) -> Self {
+        Self { batches: start.replay.iter().map(|planned| (planned.clone(), Vec::new())).collect() }
+    }
+
+    /// Lets an input take up its ranges; inputs are added in the order of the context.
+    pub(super) fn add(&mut self, shared: &SharedInput, cx: &SourceCx, start: &Start) -> Result<()> {
+        let Some(recovery) = &start.recovery else { return Ok(()) };
+        if !shared.call(|input| Ok(input.is_recoverable()))? {
+            return Err(Error::invalid(format!(
+                "the input `{}` cannot be recovered: what it has delivered is gone with the process, so a checkpoint would \
+                 promise too much; use a source that can be read again, or run without checkpoint by `.ephemeral()`",
+                shared.name
+            )));
+        }
+        let known = start.ranges.get(&*shared.name).map_or(&[][..], Vec::as_slice);
+        let mut decoded: BTreeMap<BatchTime, AnyRange> =
+            shared.call(|input| input.resume(cx, known))?.into_iter().collect();
+        for (planned, ranges) in &mut self.batches {
+            let had = planned.ranges.iter().any(|(name, range)| **name == *shared.name && range.is_some());
+            let range = if had { decoded.remove(&planned.time) } else { None };
+            ranges.push(Ok(range.unwrap_or_else(|| Box::new(EmptyRange))));
+        }
+        // Without a range of its own an input knows how long it remembers only after its start.
+        recovery.add_input(&shared.name, known);
+        Ok(())
+    }
+
+    pub(super) fn finish(self, now: BatchTime) -> Vec<JobSet> {
+        let sets = self.batches.into_iter().map(|(planned, ranges)| JobSet {
+            time: planned.time,
+            ranges,
+            submitted: now,
+            rerun: true,
+            quiet: planned.completed,
+        });
+        sets.collect()
+    }
+}

@@ -1,0 +1,110 @@
+//! The log of batches: what was planned before it ran, what was completed after its outputs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::fs::SharedFs;
+use crate::time::BatchTime;
+use crate::wal::{Log, LogOptions};
+
+/// A batch whose ranges are fixed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    pub(crate) time: BatchTime,
+    /// For each input its encoded range; nothing if it gave none.
+    pub(crate) ranges: Vec<(String, Option<Vec<u8>>)>,
+    /// Whether all its outputs are done.
+    #[serde(skip)]
+    pub(crate) completed: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Entry {
+    /// The first start: the grid of all batches.
+    Begun { at: BatchTime, zero: BatchTime, interval: Duration },
+    /// A batch is about to run.
+    Planned(Planned),
+    /// All outputs of a batch are done.
+    Completed(BatchTime),
+}
+
+/// What the log tells of earlier runs.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) began: Option<BatchTime>,
+    pub(crate) zero: Option<BatchTime>,
+    pub(crate) interval: Option<Duration>,
+    /// The batches after the checkpoint, in order.
+    pub(crate) planned: Vec<Planned>,
+}
+
+/// The log of batches.
+pub(crate) struct BatchLog {
+    log: Log,
+    dir: PathBuf,
+}
+
+impl BatchLog {
+    pub(crate) fn open(files: SharedFs, dir: PathBuf) -> Result<Self> {
+        Ok(Self { log: Log::open(files, dir.clone(), LogOptions::default())?, dir })
+    }
+
+    fn write(&self, time: BatchTime, entry: &Entry) -> Result<()> {
+        let bytes = postcard::to_stdvec(entry)
+            .map_err(|error| Error::output("a batch cannot be written to the log of batches").because(error))?;
+        self.log.write(time, bytes).map(drop)
+    }
+
+    /// Notes the grid of batch times.
+    pub(crate) fn begin(&self, at: BatchTime, zero: BatchTime, interval: Duration) -> Result<()> {
+        self.write(at, &Entry::Begun { at, zero, interval })
+    }
+
+    /// Notes a batch that is about to run.
+    pub(crate) fn planned(&self, planned: Planned) -> Result<()> {
+        self.write(planned.time, &Entry::Planned(planned))
+    }
+
+    /// Notes that all outputs of a batch are done.
+    pub(crate) fn completed(&self, time: BatchTime) -> Result<()> {
+        self.write(time, &Entry::Completed(time))
+    }
+
+    /// Removes what is only about batches up to `horizon`.
+    pub(crate) fn clean(&self, horizon: BatchTime) -> Result<()> {
+        self.log.clean(horizon).map(drop)
+    }
+
+    /// What happened after the batch of the checkpoint.
+    pub(crate) fn history(&self, checkpoint: Option<BatchTime>) -> Result<History> {
+        let mut history = History::default();
+        let mut records = self.log.records();
+        while let Some((_, bytes)) = records.next()? {
+            let entry = postcard::from_bytes(bytes).map_err(|error| {
+                Error::input(format!("the log of batches in `{}` has an entry of another form", self.dir.display()))
+                    .because(error)
+            })?;
+            match entry {
+                Entry::Begun { at, zero, interval } => {
+                    (history.began, history.zero, history.interval) = (Some(at), Some(zero), Some(interval));
+                }
+                Entry::Planned(planned) if checkpoint.is_none_or(|checkpoint| planned.time > checkpoint) => {
+                    // A batch is planned again by a restart that could not write its completion.
+                    history.planned.retain(|earlier: &Planned| earlier.time != planned.time);
+                    history.planned.push(planned);
+                }
+                Entry::Planned(_) => {}
+                Entry::Completed(time) => {
+                    if let Some(planned) = history.planned.iter_mut().find(|planned| planned.time == time) {
+                        planned.completed = true;
+                    }
+                }
+            }
+        }
+        history.planned.sort_by_key(|planned| planned.time);
+        Ok(history)
+    }
+}

@@ -1,0 +1,132 @@
+//! Writing checkpoints, off the batch's path.
+//!
+//! After a batch the job thread collects what changed, encoded; a thread of its own writes and syncs it. While it does, the
+//! next batches run. If it is still writing when the next checkpoint is due, that one is left out: its changes go into the
+//! one after it.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use super::program::Program;
+use super::restore::states;
+use crate::checkpoint::{CheckpointStore, Due};
+use crate::error::{Error, Result};
+use crate::state::checkpointed::{Change, Extent};
+use crate::time::{BatchTime, lock};
+use crate::topology::Graph;
+
+/// The checkpoints of a running context.
+pub(crate) struct Snapshots {
+    store: Arc<Mutex<CheckpointStore>>,
+    writing: Mutex<Option<JoinHandle<Result<Option<BatchTime>>>>>,
+    /// Up to which batch nothing is needed, since it was last asked.
+    horizon: Mutex<Option<BatchTime>>,
+}
+
+/// What is to be written of one state.
+struct Piece {
+    identity: String,
+    fingerprint: String,
+    due: Due,
+    changes: Vec<Change>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(store: CheckpointStore) -> Self {
+        Self { store: Arc::new(Mutex::new(store)), writing: Mutex::new(None), horizon: Mutex::new(None) }
+    }
+
+    /// Begins a checkpoint after the batch of `time`, unless one is still being written.
+    ///
+    /// # Errors
+    /// When a state cannot be encoded, or the last checkpoint could not be written.
+    pub(crate) fn begin(&self, time: BatchTime, graph: &Graph, program: impl FnOnce() -> Program) -> Result<()> {
+        if !self.collect(false)? {
+            tracing::warn!(batch = %time, "the last checkpoint is still being written; this one is left out");
+            return Ok(());
+        }
+        let mut store = lock(&self.store);
+        let writer = store.begin(time);
+        let mut pieces = Vec::new();
+        for (name, state) in states(graph) {
+            let fingerprint = state.fingerprint();
+            let due = if state.wants_base() { Due::Base } else { writer.due(name, &fingerprint) };
+            let extent = if due == Due::Base { Extent::Everything } else { Extent::Changes };
+            pieces.push(Piece { identity: name.to_owned(), fingerprint, due, changes: state.save(extent)? });
+        }
+        drop(writer);
+        drop(store);
+        let program = program().encode()?;
+        let store = Arc::clone(&self.store);
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned());
+        let thread = thread
+            .spawn(move || write(&mut lock(&store), time, &pieces, program))
+            .map_err(|error| Error::io("cannot start the thread that writes checkpoints", error))?;
+        *lock(&self.writing) = Some(thread);
+        Ok(())
+    }
+
+    /// Takes the result of the thread, if it is done or is to be waited for. Returns whether none is writing any more.
+    fn collect(&self, wait: bool) -> Result<bool> {
+        let mut writing = lock(&self.writing);
+        if !wait && writing.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Ok(false);
+        }
+        let Some(thread) = writing.take() else { return Ok(true) };
+        let horizon = thread.join().map_err(|_| Error::output("the thread that writes checkpoints panicked"))??;
+        if horizon.is_some() {
+            *lock(&self.horizon) = horizon;
+        }
+        Ok(true)
+    }
+
+    /// The batch up to which no restart needs a log, if that has moved.
+    ///
+    /// # Errors
+    /// When the last checkpoint could not be written.
+    pub(crate) fn take_horizon(&self) -> Result<Option<BatchTime>> {
+        self.collect(false)?;
+        Ok(lock(&self.horizon).take())
+    }
+
+    /// Waits for the checkpoint in the works.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.collect(true).map(drop)
+    }
+}
+
+fn write(
+    store: &mut CheckpointStore,
+    time: BatchTime,
+    pieces: &[Piece],
+    program: Vec<u8>,
+) -> Result<Option<BatchTime>> {
+    let gone: Vec<String> = store.latest().map_or_else(Vec::new, |manifest| {
+        let names = manifest.operators.iter().map(|operator| operator.identity.clone());
+        names.filter(|name| !pieces.iter().any(|piece| piece.identity == *name)).collect()
+    });
+    let mut writer = store.begin(time);
+    // The start has seen to it that the program said so.
+    gone.iter().for_each(|name| writer.drop_state(name));
+    for Piece { identity, fingerprint, due, changes } in pieces {
+        if changes.is_empty() && *due == Due::Delta {
+            writer.keep(identity)?;
+            continue;
+        }
+        let mut file = writer.write(identity, fingerprint, 1, *due)?;
+        for Change { key, value } in changes {
+            match value {
+                Some(value) => file.upsert(0, key, value)?,
+                None if *due == Due::Base => {}
+                None => file.remove(0, key)?,
+            }
+        }
+        let written = file.finish()?;
+        writer.put(written)?;
+    }
+    writer.commit(program)?;
+    Ok(store.horizon())
+}

@@ -1,0 +1,8 @@
+use streamflow::prelude::*;
+
+#[stream]
+fn upper(words: DStream<String>) -> DStream<String> {
+    words.to_uppercase()
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use streamflow::prelude::*;
+
+#[stream]
+fn windows(numbers: DStream<u64>) -> DStream<u64> {
+    numbers.count_by_window(0s)
+}
+
+fn main() {}
