@@ -91,7 +91,7 @@ fn main() -> Result<()> {
         .init();
     let args = Args::parse();
     let interval = Duration::from_millis(args.interval);
-    let mut builder = StreamingContext::builder("web shop").batch_interval(interval);
+    let mut builder = StreamingContext::builder("web shop").batch_interval(interval).ephemeral();
     if let Some(address) = &args.ui {
         builder = builder.ui(address);
     }

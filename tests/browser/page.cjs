@@ -25,9 +25,9 @@ async function startExample(batches, ...options) {
   throw new Error("the example did not say where its page is");
 }
 
-async function open(name, { viewport, colorScheme = "light", address }) {
+async function open(name, { viewport, colorScheme = "light", scale = 1.5, address }) {
   const context = await chromium.launchPersistentContext(path.join(profiles, name),
-    { executablePath: "/usr/bin/chromium", args: FLAGS, viewport, colorScheme, deviceScaleFactor: 1.5 });
+    { executablePath: "/usr/bin/chromium", args: FLAGS, viewport, colorScheme, deviceScaleFactor: scale });
   const page = context.pages()[0];
   const complaints = [];
   page.on("pageerror", error => complaints.push(String(error)));
@@ -105,6 +105,12 @@ async function looks(address) {
   await phone.page.waitForTimeout(1500);
   await shot(phone.page, "phone");
   await phone.context.close();
+  // What the README shows.
+  const top = await open("top", { viewport: { width: 1240, height: 850 }, scale: 1, address });
+  await top.page.click("#vertex-s0");
+  await top.page.waitForFunction(() => state.completed.length >= 120, null, { timeout: 60000 });
+  await shot(top.page, "top", false);
+  await top.context.close();
 }
 
 /** What comes from the program is shown as it is, and does nothing. */

@@ -21,7 +21,7 @@ fn totals(pairs: DStream<(String, u64)>) -> DStream<(String, u64)> {
 
 #[stream]
 fn recent(pairs: DStream<(String, u64)>) -> DStream<(String, u64)> {
-    pairs.reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 3s, 1s)
+    pairs.reduce_by_key_and_window(|a, b| a + b, 3s, 1s)
 }
 
 fn words(text: &str) -> Vec<String> {
