@@ -55,6 +55,9 @@ pub struct Task {
     pub(crate) parallelism: usize,
 }
 
+/// Where a task leaves its result.
+type Slot<R> = Mutex<Option<(Result<R>, TaskInfo)>>;
+
 /// One batch in the works.
 pub(crate) struct Run<'e> {
     engine: &'e Engine,
@@ -367,7 +370,7 @@ impl<'e> Run<'e> {
         weight: usize,
         work: &(dyn Fn(Task) -> (R, usize) + Sync),
     ) -> Vec<(usize, Result<R>)> {
-        let outcomes: Vec<Mutex<Option<(Result<R>, TaskInfo)>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
+        let outcomes: Vec<Slot<R>> = tasks.iter().map(|_| Mutex::new(None)).collect();
         let (parallelism, time) = (self.engine.parallelism, self.time);
         // Tasks run on other threads, where the span of the stage is not the current one.
         let stage = tracing::Span::current();

@@ -106,7 +106,7 @@ async function looks(address) {
   await shot(phone.page, "phone");
   await phone.context.close();
   // What the README shows.
-  const top = await open("top", { viewport: { width: 1240, height: 850 }, scale: 1, address });
+  const top = await open("top", { viewport: { width: 1240, height: 980 }, scale: 1, address });
   await top.page.click("#vertex-s0");
   await top.page.waitForFunction(() => state.completed.length >= 120, null, { timeout: 60000 });
   await shot(top.page, "top", false);
