@@ -43,7 +43,7 @@ impl StreamingContext {
         move || Some(core.upgrade()?.meters.get()?.snapshot())
     }
 
-    /// Where the page of [`StreamingContextBuilder::ui`] is served; nothing while the context is not active.
+    /// Where the page of [`StreamingContextBuilder::ui`](crate::StreamingContextBuilder::ui) is served; nothing while the context is not active.
     #[cfg(feature = "ui")]
     #[must_use]
     pub fn ui_address(&self) -> Option<std::net::SocketAddr> {
