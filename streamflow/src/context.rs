@@ -365,7 +365,7 @@ impl Core {
             exec,
             parallelism: config.parallelism,
             max_task_failures: config.max_task_failures,
-            grid: Some(Grid { zero: start.zero, interval: config.interval }),
+            grid: Some(Grid { zero: start.zero }),
             files: SharedFs::clone(&config.files),
         };
         life.scheduler = Some(Scheduler::start(Parts {

@@ -42,8 +42,6 @@ pub(crate) struct Engine {
 pub(crate) struct Grid {
     /// One interval before the first batch.
     pub(crate) zero: BatchTime,
-    /// The batch interval.
-    pub(crate) interval: Duration,
 }
 
 /// What a task knows of its place.

@@ -8,7 +8,7 @@ use streamflow::listener::{BatchInfo, OutputOperationInfo, StreamingListener};
 use streamflow::prelude::*;
 use streamflow::source::{Source, SourceCx};
 use streamflow::testing::{self, Driver};
-use streamflow::{BatchTime, Clock, ContextState, Error, ErrorKind, ManualClock, Result};
+use streamflow::{BatchTime, ContextState, Error, ErrorKind, ManualClock, Result};
 
 fn at(millis: u64) -> BatchTime {
     BatchTime::from_millis(millis)

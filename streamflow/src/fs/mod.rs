@@ -48,8 +48,8 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync + 'static {
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// What is in a directory, sorted by name.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
-    /// What the name stands for, if it exists.
-    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// Whether the name exists.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
@@ -91,13 +91,6 @@ pub(crate) struct Entry {
     pub(crate) is_dir: bool,
 }
 
-/// What is known of a file or directory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Metadata {
-    pub(crate) len: u64,
-    pub(crate) is_dir: bool,
-}
-
 /// Makes a directory that will still be there after a crash.
 ///
 /// All directories on the path are made durable, also those that existed: a process that was killed may have made them and
@@ -113,25 +106,6 @@ pub(crate) fn create_dir_durably(fs: &dyn FileSystem, dir: &Path) -> io::Result<
         }
     }
     Ok(())
-}
-
-/// Whether the name exists.
-pub(crate) fn exists(fs: &dyn FileSystem, path: &Path) -> io::Result<bool> {
-    match fs.metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// The whole content of a file.
-pub(crate) fn read(fs: &dyn FileSystem, path: &Path) -> io::Result<Vec<u8>> {
-    let file = fs.open(path)?;
-    let len = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    let mut bytes = vec![0; len];
-    let read = file.read_at(0, &mut bytes)?;
-    bytes.truncate(read);
-    Ok(bytes)
 }
 
 /// What is in a directory; nothing if it does not exist.

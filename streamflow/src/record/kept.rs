@@ -197,7 +197,7 @@ impl<K: 'static> Drop for Kept<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::own::{HowId as _, HowView as _, tag};
+    use crate::record::own::{HowView as _, tag};
 
     fn comes_back<K: Clone + Eq + std::fmt::Debug + 'static>(key: K) {
         let kept = Kept::new(key.clone());

@@ -25,7 +25,7 @@ use crate::state::codec::Codec;
 
 use crate::error::Result;
 
-pub use self::rows::Rows;
+pub(crate) use self::rows::Rows;
 pub use self::text::{BytesBlock, TextBlock};
 
 /// A type whose values can flow through a [`DStream`](crate::DStream).

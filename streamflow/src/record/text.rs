@@ -190,7 +190,7 @@ impl BytesBlock {
     /// # Errors
     /// If the length is zero, does not divide the number of bytes, or there are more than 4 GiB.
     pub fn chunks(bytes: Vec<u8>, record_len: usize) -> Result<Self> {
-        if record_len == 0 || bytes.len() % record_len != 0 {
+        if record_len == 0 || !bytes.len().is_multiple_of(record_len) {
             return Err(Error::invalid(format!(
                 "{} bytes are not a whole number of records of {record_len} bytes",
                 bytes.len()

@@ -73,6 +73,11 @@ impl BatchLog {
         self.write(time, &Entry::Completed(time))
     }
 
+    /// Ends the log: what is written from now on is refused.
+    pub(crate) fn close(&self) {
+        self.log.close();
+    }
+
     /// Removes what is only about batches up to `horizon`.
     pub(crate) fn clean(&self, horizon: BatchTime) -> Result<()> {
         self.log.clean(horizon).map(drop)

@@ -110,6 +110,12 @@ impl Recovery {
             restore::restore(&store, graph, settings, program.batch.since(zero), context.parallelism)?;
         }
         let resumption = resume(program, history.planned, zero, began, context);
+        if !store.warnings().is_empty() {
+            tracing::warn!(
+                damaged = store.warnings().len(),
+                "an older checkpoint is used, since the newest is damaged"
+            );
+        }
         let recovery = Self {
             log,
             snapshots: Snapshots::new(store),
@@ -191,11 +197,12 @@ impl Recovery {
         Program { batch: time, zero: self.zero, began: self.began, interval: self.interval, inputs: remembered }
     }
 
-    /// Waits for the checkpoint in the works.
+    /// Ends the log, and waits for the checkpoint in the works.
     ///
     /// # Errors
     /// When it could not be written.
     pub(crate) fn finish(&self) -> Result<()> {
+        self.log.close();
         self.snapshots.finish()
     }
 }

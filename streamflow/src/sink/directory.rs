@@ -12,7 +12,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::fs::{self, File, FileSystem};
+use crate::fs::{self, FileSystem};
 use crate::run::Run;
 use crate::time::BatchTime;
 
@@ -67,7 +67,7 @@ impl BatchDirectory {
 
 /// An empty directory to write in.
 fn prepare(fs: &dyn FileSystem, staging: &Path) -> io::Result<()> {
-    if fs::exists(fs, staging)? {
+    if fs.exists(staging)? {
         fs.remove_dir_all(staging)?;
     }
     fs::create_dir_durably(fs, parent(staging))?;
@@ -75,22 +75,9 @@ fn prepare(fs: &dyn FileSystem, staging: &Path) -> io::Result<()> {
 }
 
 fn write_file(fs: &dyn FileSystem, path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(64 << 10, Sequential(fs.create(path)?));
+    let mut file = BufWriter::with_capacity(64 << 10, fs.create(path)?);
     fill(&mut file)?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.0.sync()
-}
-
-/// A file as the standard library's writers see one.
-struct Sequential(Box<dyn File>);
-
-impl Write for Sequential {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(bytes).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync()
 }
 
 /// Gives a written directory its name.
@@ -98,10 +85,10 @@ fn publish(fs: &dyn FileSystem, staging: &Path, target: &Path) -> io::Result<()>
     write_file(fs, &staging.join("_SUCCESS"), |_| Ok(()))?;
     fs.sync_dir(staging)?;
     let old = beside(target, "old");
-    if fs::exists(fs, &old)? {
+    if fs.exists(&old)? {
         fs.remove_dir_all(&old)?;
     }
-    let replaced = fs::exists(fs, target)?;
+    let replaced = fs.exists(target)?;
     if replaced {
         fs.rename(target, &old)?;
     }

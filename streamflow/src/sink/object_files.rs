@@ -13,7 +13,6 @@
 
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use super::blocks;
 use super::directory::BatchDirectory;
@@ -76,8 +75,8 @@ impl<T: Record + Display + ?Sized> OutputOperation for TextFiles<T> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io;
     use std::path::Path;
+    use std::sync::Arc;
 
     use super::super::test_support::run;
     use super::*;

@@ -143,6 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::needless_borrow, reason = "the references select the implementation, as in the emitted code")]
     fn codecs_are_found_where_they_exist() {
         struct Opaque;
         assert!((&&CodecTag::<(String, u64)>::new()).codec().is_some());

@@ -235,7 +235,7 @@ mod group_commit {
     use std::{io, thread};
 
     use super::*;
-    use crate::fs::{Entry, File, FileSystem, Metadata};
+    use crate::fs::{Entry, File, FileSystem};
     use crate::time::lock;
 
     /// A file system whose writes wait at a gate.
@@ -326,8 +326,8 @@ mod group_commit {
         fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
             self.fs.list(dir)
         }
-        fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-            self.fs.metadata(path)
+        fn exists(&self, path: &Path) -> io::Result<bool> {
+            self.fs.exists(path)
         }
         fn sync_dir(&self, dir: &Path) -> io::Result<()> {
             self.fs.sync_dir(dir)

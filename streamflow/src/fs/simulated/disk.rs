@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path};
 
+use crate::fs::Entry;
 use crate::fs::random::Random;
-use crate::fs::{Entry, Metadata};
 
 /// The number of a file or directory. Numbers are not used again.
 pub(super) type Inode = usize;
@@ -174,11 +174,12 @@ impl Disk {
         Ok(names.iter().map(entry).collect())
     }
 
-    pub(super) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        Ok(match &self.nodes[self.resolve(path)?] {
-            Node::File(file) => Metadata { len: file.current.len() as u64, is_dir: false },
-            Node::Dir(_) => Metadata { len: 0, is_dir: true },
-        })
+    pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.resolve(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The bytes of a file, as a running program reads them.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use self::disk::{Disk, Inode};
 use super::random::Random;
-use super::{Entry, File, FileSystem, Metadata};
+use super::{Entry, File, FileSystem};
 use crate::time::lock;
 
 /// A file system in memory, for tests of what a program does when the disk fails or the power is lost.
@@ -287,8 +287,8 @@ impl FileSystem for SimulatedFs {
         self.names("list", dir, Kind::Read, |disk| disk.list(dir))
     }
 
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.names("metadata of", path, Kind::Read, |disk| disk.metadata(path))
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.names("look for", path, Kind::Read, |disk| disk.exists(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

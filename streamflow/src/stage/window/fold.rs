@@ -11,6 +11,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::shuffle::map_side::Aggregator;
 
 /// What is kept for one key of a window.
@@ -78,19 +80,19 @@ pub struct TwoStacks<G> {
     pub(crate) aggregator: Arc<G>,
 }
 
-/// The panes of one key.
+/// The panes of one key. Most keys of a long tail are in one or two, which need no allocation.
 pub struct Stacks<A> {
     /// Aggregates of the older panes, each of a pane and all newer ones of this stack; the oldest pane is on top.
-    older: Vec<A>,
+    older: SmallVec<[A; 2]>,
     /// The newer panes, the newest on top.
-    newer: Vec<A>,
+    newer: SmallVec<[A; 2]>,
     /// The aggregate of `newer`.
     newest: Option<A>,
 }
 
 impl<A> Default for Stacks<A> {
     fn default() -> Self {
-        Self { older: Vec::new(), newer: Vec::new(), newest: None }
+        Self { older: SmallVec::new(), newer: SmallVec::new(), newest: None }
     }
 }
 
@@ -139,7 +141,7 @@ impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
 }
 
 /// All values of the panes, in order.
-pub struct Values;
+pub(crate) struct Values;
 
 impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
     type Kept = VecDeque<V>;

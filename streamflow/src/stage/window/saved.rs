@@ -149,7 +149,9 @@ pub(super) fn read<K: std::hash::Hash + Eq, A>(
         }
         // A pane without a row of this partition is a pane of it all the same.
         if *tag == PANE {
-            restored.iter_mut().for_each(|part| drop(part.panes.entry(number).or_default()));
+            for part in &mut restored {
+                part.panes.entry(number).or_default();
+            }
         }
     }
     Ok(restored)
