@@ -6,12 +6,13 @@
 
 mod builder;
 mod many;
+mod observe;
 mod resume;
 
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 pub use self::builder::StreamingContextBuilder;
@@ -21,6 +22,7 @@ use crate::dstream::DStream;
 use crate::error::{Error, Result};
 use crate::exec::{LocalExecutor, is_batch_thread};
 use crate::fs::SharedFs;
+use crate::metrics::meters::Meters;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::run::{Engine, Grid};
@@ -78,6 +80,8 @@ struct Core {
     bus: ListenerBus,
     life: Mutex<Life>,
     signals_watched: AtomicBool,
+    /// From the start on.
+    meters: OnceLock<Arc<Meters>>,
 }
 
 /// What changes hands when a context starts and stops; its lock makes these exclusive.
@@ -85,6 +89,8 @@ struct Core {
 struct Life {
     inputs: Vec<SharedInput>,
     scheduler: Option<Scheduler>,
+    #[cfg(feature = "ui")]
+    ui: Option<crate::ui::Server>,
 }
 
 impl StreamingContext {
@@ -103,6 +109,7 @@ impl StreamingContext {
             bus: ListenerBus::default(),
             life: Mutex::default(),
             signals_watched: AtomicBool::new(false),
+            meters: OnceLock::new(),
         };
         Self(Arc::new(Handle { core: Arc::new(core) }))
     }
@@ -349,7 +356,8 @@ impl Core {
         let now = config.clock.now();
         let start = resume::open(config, &graph, now)?;
         let inputs = std::mem::take(&mut life.inputs);
-        let backlog = self.start_inputs(&inputs, &start)?;
+        let meters = self.observe(life, &graph, &inputs)?;
+        let backlog = self.start_inputs(&inputs, meters, &start)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
         let engine = Engine {
@@ -369,7 +377,8 @@ impl Core {
             recovery: start.recovery,
             engine,
             inputs,
-            hooks: config.hooks.clone(),
+            hooks: self.hooks(meters),
+            meters: Arc::clone(meters),
             control: Arc::clone(&self.control),
             status: Arc::clone(&self.status),
             bus: self.bus.clone(),
@@ -378,7 +387,7 @@ impl Core {
     }
 
     /// Starts all inputs, or none. Returns the batches to run again.
-    fn start_inputs(&self, inputs: &[SharedInput], start: &Start) -> Result<Vec<JobSet>> {
+    fn start_inputs(&self, inputs: &[SharedInput], meters: &Meters, start: &Start) -> Result<Vec<JobSet>> {
         let mut backlog = Backlog::new(start);
         for (index, shared) in inputs.iter().enumerate() {
             let cx = SourceCx {
@@ -388,7 +397,12 @@ impl Core {
                 parallelism: self.config.parallelism,
                 log: start.input_log(&self.config, &shared.name),
                 clock: Arc::clone(&self.config.clock),
-                receiver_events: ReceiverEvents::new(self.bus.clone(), index, Arc::clone(&shared.name)),
+                receiver_events: ReceiverEvents::new(
+                    self.bus.clone(),
+                    index,
+                    Arc::clone(&shared.name),
+                    Arc::clone(meters.input(index)),
+                ),
             };
             let started = backlog.add(shared, &cx, start).and_then(|()| shared.call(|input| input.start(&cx)));
             if let Err(error) = started {
@@ -438,8 +452,9 @@ impl Core {
     }
 
     /// The last step of a stop and of a start that failed.
-    fn end(&self, life: MutexGuard<'_, Life>) {
+    fn end(&self, mut life: MutexGuard<'_, Life>) {
         self.bus.close();
+        self.close_ui(&mut life);
         self.topology.close();
         self.status.change(|progress| progress.state = ContextState::Stopped);
         drop(life);

@@ -57,6 +57,7 @@ mod dstream;
 mod error;
 mod exec;
 mod fs;
+pub mod metrics;
 mod plan;
 pub mod prelude;
 mod record;
@@ -71,10 +72,15 @@ mod state;
 pub mod testing;
 mod time;
 mod topology;
+#[cfg(feature = "ui")]
+mod ui;
 mod wal;
 
 /// Listeners: what a program can learn of its batches while it runs.
 pub mod listener {
+    #[cfg(feature = "progress")]
+    pub use crate::metrics::Progress;
+    pub use crate::metrics::Summary;
     pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
     pub use crate::scheduler::stats::Stats;
 }

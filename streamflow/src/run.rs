@@ -17,10 +17,12 @@ use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fs::SharedFs;
+use crate::metrics::work::{Ledger, Roster};
+use crate::metrics::{TaskInfo, Worker};
 use crate::plan::Operator;
-use crate::record::Record;
+use crate::record::{Block, Record};
 use crate::stage::window::WindowStep;
-use crate::time::{BatchTime, lock};
+use crate::time::{BatchTime, Stopwatch, lock};
 use crate::topology::{AnyDataset, Graph, Node, NodeId, StageId};
 
 /// What every batch of a program has in common.
@@ -51,6 +53,9 @@ pub struct Task {
     pub(crate) parallelism: usize,
 }
 
+/// Where a task leaves its result.
+type Slot<R> = Mutex<Option<(Result<R>, TaskInfo)>>;
+
 /// One batch in the works.
 pub(crate) struct Run<'e> {
     engine: &'e Engine,
@@ -59,6 +64,7 @@ pub(crate) struct Run<'e> {
     nodes: Vec<RefCell<Option<Result<AnyDataset>>>>,
     stages: Vec<RefCell<Option<Result<()>>>>,
     written: Vec<RefCell<Vec<Option<Box<dyn Any>>>>>,
+    ledger: Ledger,
 }
 
 impl<'e> Run<'e> {
@@ -71,6 +77,7 @@ impl<'e> Run<'e> {
             nodes: std::iter::repeat_with(RefCell::default).take(nodes).collect(),
             stages: std::iter::repeat_with(RefCell::default).take(engine.graph.stages.len()).collect(),
             written: std::iter::repeat_with(RefCell::default).take(nodes).collect(),
+            ledger: Ledger::new(Roster::of(&engine.graph)),
         }
     }
 
@@ -81,6 +88,16 @@ impl<'e> Run<'e> {
     /// Whether the batch was begun before, by a run that did not end.
     pub(crate) fn is_rerun(&self) -> bool {
         self.rerun
+    }
+
+    /// The batch is over: what was done. Everything that it held is dropped.
+    pub(crate) fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+
+    /// What was done so far.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     pub(crate) fn exec(&self) -> &Arc<dyn Executor> {
@@ -173,6 +190,7 @@ impl<'e> Run<'e> {
         blocks: Vec<Arc<T::Block>>,
         cloner: Option<T::Cloner>,
     ) -> AnyDataset {
+        self.ledger.set_lengths(node, blocks.iter().map(|block| block.len()));
         let info = &self.engine.graph.nodes[node.0];
         let cloner = info.cloner::<T>().or(cloner);
         // Records that cannot be cloned are given to their only reader; a failed task then makes them again.
@@ -214,7 +232,7 @@ impl<'e> Run<'e> {
 
     fn ensure(&self, node: NodeId) {
         if self.nodes[node.0].borrow().is_none() {
-            let made = self.make(node);
+            let made = self.ledger.book(Worker::Stream(node.0), || self.make(node));
             *self.nodes[node.0].borrow_mut() = Some(made);
         }
     }
@@ -272,7 +290,8 @@ impl<'e> Run<'e> {
     /// Runs a stage unless it ran already.
     pub(crate) fn stage(&self, stage: StageId) -> Result<()> {
         if self.stages[stage.0].borrow().is_none() {
-            let ran = self.engine.graph.stages[stage.0].run(self);
+            let _span = tracing::debug_span!("stage", stage = stage.0).entered();
+            let ran = self.ledger.book(Worker::Stage(stage.0), || self.engine.graph.stages[stage.0].run(self));
             *self.stages[stage.0].borrow_mut() = Some(ran);
         }
         self.stages[stage.0].borrow().clone().expect("it ran above")
@@ -301,7 +320,8 @@ impl<'e> Run<'e> {
         work: &(dyn Fn(Task) -> R + Sync),
     ) -> Result<Vec<R>> {
         let all: Vec<usize> = (0..tasks).collect();
-        self.attempt(&all, weight, work).into_iter().map(|(_, outcome)| outcome).collect()
+        self.ledger.add_records(weight);
+        self.attempt(&all, weight, &|task| (work(task), 0)).into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     /// Runs the tasks of a stage, each until it succeeds or has failed too often.
@@ -312,14 +332,19 @@ impl<'e> Run<'e> {
     ) -> Result<Vec<R>> {
         let mut data = self.dataset::<T>(input)?;
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
+        let mut lengths = vec![0; results.len()];
         let mut waiting: Vec<usize> = (0..results.len()).collect();
         for attempt in 1.. {
-            let outcomes = self.attempt(&waiting, data.weight(), &|task| work(task, data.hold(task.partition)));
+            let outcomes = self.attempt(&waiting, data.weight(), &|task| {
+                let held = data.hold(task.partition);
+                let records = T::held_len(&held);
+                ((work(task, held), records), records)
+            });
             let again = data.replayable() || Self::can_be_remade(&self.engine.graph.nodes[input.0]);
             waiting.clear();
             for (partition, outcome) in outcomes {
                 match outcome {
-                    Ok(result) => results[partition] = Some(result),
+                    Ok((result, records)) => (results[partition], lengths[partition]) = (Some(result), records),
                     Err(error) if attempt >= self.engine.max_task_failures || !again => return Err(error),
                     Err(error) => {
                         tracing::warn!(%error, attempt, "task failed and is tried again");
@@ -332,26 +357,37 @@ impl<'e> Run<'e> {
             }
             data = self.replay(input, data)?;
         }
+        self.ledger.set_lengths(input, lengths.into_iter());
         Ok(results.into_iter().map(|result| result.expect("every task succeeded")).collect())
     }
 
-    /// Runs each of the tasks once.
+    /// Runs each of the tasks once. `work` also says how many records it read.
     fn attempt<R: Send>(
         &self,
         tasks: &[usize],
         weight: usize,
-        work: &(dyn Fn(Task) -> R + Sync),
+        work: &(dyn Fn(Task) -> (R, usize) + Sync),
     ) -> Vec<(usize, Result<R>)> {
-        let outcomes: Vec<Mutex<Option<Result<R>>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
+        let outcomes: Vec<Slot<R>> = tasks.iter().map(|_| Mutex::new(None)).collect();
         let (parallelism, time) = (self.engine.parallelism, self.time);
+        // Tasks run on other threads, where the span of the stage is not the current one.
+        let stage = tracing::Span::current();
         self.engine.exec.run(tasks.len(), weight, &|index| {
-            let task = Task { partition: tasks[index], parallelism };
-            let outcome = guard(|| work(task)).map_err(|error| error.in_partition(task.partition).in_batch(time));
-            *lock(&outcomes[index]) = Some(outcome);
+            let partition = tasks[index];
+            let _span = tracing::trace_span!(parent: &stage, "task", partition).entered();
+            let watch = Stopwatch::start();
+            let outcome = guard(|| work(Task { partition, parallelism }));
+            let (elapsed, failed) = (watch.elapsed(), outcome.is_err());
+            let records = outcome.as_ref().map_or(0, |(_, records)| *records as u64);
+            let outcome =
+                outcome.map(|(result, _)| result).map_err(|error| error.in_partition(partition).in_batch(time));
+            *lock(&outcomes[index]) = Some((outcome, TaskInfo { partition, records, time: elapsed, failed }));
         });
         let outcomes = outcomes.into_iter().map(|outcome| {
             outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).expect("every task ran")
         });
+        let (outcomes, infos): (Vec<_>, Vec<_>) = outcomes.unzip();
+        self.ledger.add_tasks(infos.into_iter());
         tasks.iter().copied().zip(outcomes).collect()
     }
 }

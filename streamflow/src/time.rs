@@ -231,6 +231,21 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long a task takes, for metrics: nothing that a program computes depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "a task takes real time also under a manual clock")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A clock that stands still until it is told the time: for tests, and for runs that must be repeatable.
 ///
 /// Clones are the same clock.

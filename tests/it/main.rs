@@ -8,4 +8,6 @@ mod context;
 mod inputs;
 mod language;
 mod laws;
+mod metrics;
 mod outputs;
+mod page;

@@ -42,6 +42,8 @@ pub struct StreamingContextBuilder {
     graceful_stop_timeout: Option<Duration>,
     stop_on_signals: Option<bool>,
     hooks: Vec<Arc<dyn BatchHook>>,
+    #[cfg(feature = "ui")]
+    ui: Option<String>,
     files: SharedFs,
     checkpoint: Option<CheckpointSettings>,
     ephemeral: bool,
@@ -61,6 +63,8 @@ pub(super) struct Config {
     pub(super) graceful_stop_timeout: Duration,
     pub(super) signals: Signals,
     pub(super) hooks: Vec<Arc<dyn BatchHook>>,
+    #[cfg(feature = "ui")]
+    pub(super) ui: Option<crate::ui::Address>,
     pub(super) files: SharedFs,
     pub(super) checkpoint: Option<CheckpointSettings>,
     /// State may be lost with the process.
@@ -88,6 +92,8 @@ impl StreamingContextBuilder {
             graceful_stop_timeout: None,
             stop_on_signals: None,
             hooks: Vec::new(),
+            #[cfg(feature = "ui")]
+            ui: None,
             files: Arc::new(RealFs),
             checkpoint: None,
             ephemeral: false,
@@ -150,6 +156,34 @@ impl StreamingContextBuilder {
     /// **Source**: Spark's shutdown hook with `spark.streaming.stopGracefullyOnShutdown`, whose default is a plain stop.
     pub fn stop_on_signals(mut self, stop: bool) -> Self {
         self.stop_on_signals = Some(stop);
+        self
+    }
+
+    /// Serves a live page at this address while the context is active; needs the feature `ui`.
+    ///
+    /// The page shows whether the program keeps up and where its time goes; `docs/operating.md` says how to read it. Beside
+    /// it are `/metrics` for Prometheus, `/health` (200 while the program keeps up, 503 otherwise), and `/api/status`,
+    /// `/api/batches` and `/api/topology` as JSON. The address is printed to the standard error stream at the start. If the
+    /// port is taken, the next free one of the following 16 is used.
+    ///
+    /// An address without a host, such as `"4040"`, is loopback: only programs of this machine reach it. Whoever can reach
+    /// the page can read it, and sees names, source lines and error texts of the program; there is no password.
+    ///
+    /// **Cost**: a thread that mostly sleeps, and the last 1000 batches in memory.
+    ///
+    /// **Source**: the streaming tab of Spark's web page, with `spark.ui.port`.
+    ///
+    /// # Examples
+    /// ```
+    /// use streamflow::StreamingContext;
+    ///
+    /// let ctx = StreamingContext::builder("watched").ui("127.0.0.1:4040").build()?;
+    /// assert_eq!(ctx.ui_address(), None, "it is served from the start on");
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    #[cfg(feature = "ui")]
+    pub fn ui(mut self, address: impl Into<String>) -> Self {
+        self.ui = Some(address.into());
         self
     }
 
@@ -316,6 +350,8 @@ impl StreamingContextBuilder {
             graceful_stop_timeout,
             signals,
             hooks: self.hooks,
+            #[cfg(feature = "ui")]
+            ui: self.ui.as_deref().map(crate::ui::Address::parse).transpose()?,
             files: self.files,
             checkpoint: self.checkpoint,
             ephemeral: self.ephemeral,

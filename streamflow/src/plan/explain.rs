@@ -138,7 +138,7 @@ impl Explanation {
     }
 
     /// The topology as vertices and edges.
-    fn draw(&self, line: &mut dyn FnMut(Line<'_>)) {
+    pub(crate) fn draw(&self, line: &mut dyn FnMut(Line<'_>)) {
         for (index, stream) in self.streams.iter().enumerate() {
             let shape = if stream.is_input { Shape::Input } else { Shape::Wide };
             let mut lines = vec![stream.name.clone()];
@@ -238,12 +238,12 @@ impl Stream {
 }
 
 /// A line of a drawing.
-enum Line<'a> {
+pub(crate) enum Line<'a> {
     Vertex { id: String, shape: Shape, lines: Vec<String> },
     Edge { from: String, to: String, record: &'a str },
 }
 
-enum Shape {
+pub(crate) enum Shape {
     Input,
     Wide,
     Stage,

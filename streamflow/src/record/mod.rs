@@ -53,6 +53,9 @@ pub trait Record: Send + Sync + 'static {
     /// Takes hold of a block: moves its records out when this is the only reader, otherwise remembers how to clone them.
     #[doc(hidden)]
     fn hold(block: Arc<Self::Block>, cloner: Option<Self::Cloner>) -> Self::Held;
+    /// Number of records of a held block that were not read yet.
+    #[doc(hidden)]
+    fn held_len(held: &Self::Held) -> usize;
     /// The records of a held block, in order.
     #[doc(hidden)]
     fn views(held: &mut Self::Held) -> impl Iterator<Item = Self::View<'_>>;
@@ -138,6 +141,10 @@ impl<T: Send + Sync + 'static> Record for T {
         Rows::new(block, cloner)
     }
 
+    fn held_len(held: &Rows<T>) -> usize {
+        held.size_hint().0
+    }
+
     fn views(held: &mut Rows<T>) -> impl Iterator<Item = T> {
         held
     }
@@ -192,6 +199,10 @@ impl Record for str {
         block
     }
 
+    fn held_len(held: &Arc<TextBlock>) -> usize {
+        held.len()
+    }
+
     fn views(held: &mut Arc<TextBlock>) -> impl Iterator<Item = &str> {
         held.iter()
     }
@@ -231,6 +242,10 @@ impl Record for [u8] {
 
     fn hold(block: Arc<BytesBlock>, _: Option<()>) -> Arc<BytesBlock> {
         block
+    }
+
+    fn held_len(held: &Arc<BytesBlock>) -> usize {
+        held.len()
     }
 
     fn views(held: &mut Arc<BytesBlock>) -> impl Iterator<Item = &[u8]> {

@@ -14,6 +14,7 @@ use super::jobs::{Job, JobSet};
 use super::listener::{Event, ListenerBus};
 use super::status::Status;
 use crate::error::Result;
+use crate::metrics::meters::Meters;
 use crate::recovery::Recovery;
 use crate::recovery::batch_log::Planned;
 use crate::run::guard;
@@ -66,6 +67,7 @@ pub(crate) struct Generator {
     pub(crate) recovery: Option<Arc<Recovery>>,
     pub(crate) status: Arc<Status>,
     pub(crate) jobs: Sender<Job>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Generator {
@@ -141,6 +143,7 @@ impl Generator {
     }
 
     fn submit(&self, set: JobSet) {
+        self.meters.batches.submitted.add(1);
         self.bus.post(|| Event::BatchSubmitted(set.info(&self.inputs)));
         // The other end is there until it got `Job::End`, which nobody sends twice before.
         let _ = self.jobs.send(Job::Batch(set));

@@ -12,6 +12,9 @@ use super::generator::SharedInput;
 use super::listener::{BatchInfo, Event, InputInfo, ListenerBus, OutputOperationInfo};
 use super::status::Status;
 use crate::error::{Error, Result};
+use crate::metrics::Worker;
+use crate::metrics::meters::Meters;
+use crate::metrics::work::Ledger;
 use crate::recovery::Recovery;
 use crate::run::{Engine, Run, guard};
 use crate::source::AnyRange;
@@ -43,14 +46,7 @@ impl JobSet {
     pub(crate) fn info(&self, inputs: &[SharedInput]) -> BatchInfo {
         let inputs = inputs.iter().enumerate();
         let inputs = inputs.map(|(input, shared)| InputInfo { input, name: Arc::clone(&shared.name), records: None });
-        BatchInfo {
-            batch_time: self.time,
-            inputs: inputs.collect(),
-            submitted: self.submitted,
-            processing_started: None,
-            processing_ended: None,
-            outputs: Vec::new(),
-        }
+        BatchInfo { inputs: inputs.collect(), ..BatchInfo::new(self.time, self.submitted) }
     }
 }
 
@@ -68,6 +64,7 @@ pub(crate) struct Jobs {
     pub(crate) status: Arc<Status>,
     pub(crate) bus: ListenerBus,
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) recovery: Option<Arc<Recovery>>,
     /// What each output is called in reports.
     pub(crate) descriptions: Vec<Arc<str>>,
@@ -90,6 +87,7 @@ impl Jobs {
                 self.batch(set);
             }
         }
+        self.meters.dropped(dropped);
         if let Some(Err(error)) = self.recovery.as_ref().map(|recovery| recovery.finish()) {
             tracing::error!(%error, "the last checkpoint could not be written; the one before it counts");
             self.status.report(error);
@@ -103,11 +101,16 @@ impl Jobs {
     }
 
     fn batch(&self, set: JobSet) {
+        let _span = tracing::debug_span!("batch", time = set.time.as_millis()).entered();
+        self.meters.batches.started.add(1);
         let mut info = set.info(&self.inputs);
         info.processing_started = Some(self.control.clock.now());
         self.bus.post(|| Event::BatchStarted(info.clone()));
 
         let run = Run::new(&self.engine, set.time, set.rerun);
+        if self.bus.is_wanted() {
+            run.ledger().keep_tasks();
+        }
         self.load(&set, &run, &mut info);
         let mut errors = Vec::new();
         let due = |(_, output): &(usize, &Output)| !set.quiet && run.yields(output.node);
@@ -122,7 +125,7 @@ impl Jobs {
         if errors.is_empty() {
             errors.extend(advanced.err());
         }
-        drop(run);
+        let ledger = run.into_ledger();
         if let Err(error) = self.make_durable(set.time, errors.is_empty()) {
             tracing::error!(%error, "the checkpoint directory cannot be written; the context stops");
             errors.push(error.in_batch(set.time));
@@ -130,7 +133,7 @@ impl Jobs {
         }
         self.release(&set);
         info.processing_ended = Some(self.control.clock.now());
-        self.complete(&info, &errors);
+        self.complete(info, &ledger, &errors);
     }
 
     /// Notes in the log that the outputs of a batch are done, and writes a checkpoint if one is due.
@@ -168,6 +171,7 @@ impl Jobs {
                 Ok((node, Err(error))) => {
                     let error = error.in_batch(set.time);
                     tracing::error!(%error, input = &*shared.name, "an input could not be read");
+                    self.meters.input(info.input).error(&error, None);
                     run.provide_error(node, error);
                 }
                 // Not even its node is known: what needs it reports that it has no data set.
@@ -187,7 +191,8 @@ impl Jobs {
             failure: None,
         };
         self.bus.post(|| Event::OutputStarted(info.clone()));
-        let outcome = guard(|| output.operation.run(run)).flatten().map_err(|error| error.in_batch(run.time()));
+        let outcome = guard(|| run.ledger().book(Worker::Output(id), || output.operation.run(run)));
+        let outcome = outcome.flatten().map_err(|error| error.in_batch(run.time()));
         info.ended = Some(self.control.clock.now());
         if let Err(error) = outcome {
             tracing::error!(%error, output = &*info.description, "an output failed");
@@ -211,10 +216,14 @@ impl Jobs {
         }
     }
 
-    fn complete(&self, info: &BatchInfo, errors: &[Error]) {
+    fn complete(&self, mut info: BatchInfo, ledger: &Ledger, errors: &[Error]) {
+        self.meters.complete(&info, ledger);
+        if self.bus.is_wanted() {
+            info.work = ledger.report().into();
+        }
         self.bus.post(|| Event::BatchCompleted(info.clone()));
         for hook in &self.hooks {
-            hook.completed(info, errors);
+            hook.completed(&info, errors);
         }
         self.status.change(|progress| {
             if let Some(error) = errors.first() {

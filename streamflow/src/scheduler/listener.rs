@@ -13,6 +13,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::error::{Error, Result};
+use crate::metrics::WorkInfo;
+use crate::metrics::meters::InputMeter;
 use crate::time::{BatchTime, lock};
 
 /// Gets told what happens in a running context; every method does nothing unless it is written.
@@ -135,9 +137,24 @@ pub struct BatchInfo {
     pub processing_ended: Option<BatchTime>,
     /// The outputs that have ended, in the order of their declaration. Those on a window run only when a window ends.
     pub outputs: Vec<OutputOperationInfo>,
+    /// What stages, streams and outputs did, once it has ended. Only those that ran tasks are here.
+    pub work: Arc<[WorkInfo]>,
 }
 
 impl BatchInfo {
+    /// A batch of which only this is known.
+    pub(crate) fn new(batch_time: BatchTime, submitted: BatchTime) -> Self {
+        Self {
+            batch_time,
+            inputs: Vec::new(),
+            submitted,
+            processing_started: None,
+            processing_ended: None,
+            outputs: Vec::new(),
+            work: Arc::default(),
+        }
+    }
+
     /// How long it waited for its turn, once it has started.
     #[must_use]
     pub fn scheduling_delay(&self) -> Option<Duration> {
@@ -356,12 +373,18 @@ impl ListenerBus {
 pub(crate) struct ReceiverEvents {
     bus: ListenerBus,
     info: Arc<Mutex<ReceiverInfo>>,
+    meter: Arc<InputMeter>,
 }
 
 impl ReceiverEvents {
-    pub(crate) fn new(bus: ListenerBus, input: usize, name: Arc<str>) -> Self {
+    pub(crate) fn new(bus: ListenerBus, input: usize, name: Arc<str>, meter: Arc<InputMeter>) -> Self {
         let info = ReceiverInfo { input, name, active: false, last_error: None, last_error_time: None };
-        Self { bus, info: Arc::new(Mutex::new(info)) }
+        Self { bus, info: Arc::new(Mutex::new(info)), meter }
+    }
+
+    /// The figures of the input.
+    pub(crate) fn meter(&self) -> Arc<InputMeter> {
+        Arc::clone(&self.meter)
     }
 
     /// The receiver runs.
@@ -371,6 +394,7 @@ impl ReceiverEvents {
 
     /// The receiver met an error at `time`.
     pub(crate) fn error(&self, error: Error, time: BatchTime) {
+        self.meter.error(&error, Some(time));
         self.change(Event::ReceiverError, |info| {
             info.last_error = Some(error);
             info.last_error_time = Some(time);
@@ -393,6 +417,6 @@ impl ReceiverEvents {
 impl Default for ReceiverEvents {
     /// Events that nobody hears.
     fn default() -> Self {
-        Self::new(ListenerBus::default(), 0, "".into())
+        Self::new(ListenerBus::default(), 0, "".into(), Arc::default())
     }
 }

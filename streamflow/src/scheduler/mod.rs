@@ -30,6 +30,7 @@ use self::listener::ListenerBus;
 use self::status::{Progress, Status};
 use crate::error::{Error, Result};
 use crate::exec::mark_batch_thread;
+use crate::metrics::meters::Meters;
 use crate::recovery::Recovery;
 use crate::run::Engine;
 use crate::time::{BatchTime, Clock};
@@ -93,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) inputs: Vec<SharedInput>,
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) control: Arc<Control>,
     pub(crate) status: Arc<Status>,
     pub(crate) bus: ListenerBus,
@@ -120,6 +122,7 @@ impl Scheduler {
             engine,
             inputs,
             hooks,
+            meters,
             control,
             status,
             bus,
@@ -134,6 +137,7 @@ impl Scheduler {
             status: Arc::clone(&status),
             bus: bus.clone(),
             hooks,
+            meters: Arc::clone(&meters),
             recovery: recovery.clone(),
             waiting,
         };
@@ -148,6 +152,7 @@ impl Scheduler {
             backlog,
             recovery,
             jobs: queue.clone(),
+            meters,
         };
         let mut scheduler = Self { generator: None, jobs: None, queue, control, status };
         scheduler.jobs = Some(scheduler.spawn(format!("{name}-jobs"), |end| &mut end.processed_all, || jobs.run())?);

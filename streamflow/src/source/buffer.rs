@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::block_log::{BlockLog, LoggedBlock};
 use crate::error::{Error, Result};
+use crate::metrics::meters::InputMeter;
 use crate::record::{Block, Record};
 use crate::time::{BatchTime, Clock, lock};
 
@@ -118,6 +119,7 @@ struct State<B> {
     records: usize,
     bytes: usize,
     phase: Phase,
+    meter: Arc<InputMeter>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,13 +141,16 @@ impl<T: Record + ?Sized> Buffer<T> {
             records: 0,
             bytes: 0,
             phase: Phase::Open,
+            meter: Arc::default(),
         };
         Self { limits, state: Mutex::new(state), room: Condvar::new(), log }
     }
 
-    /// From now on blocks are closed every `interval`, on the grid of the clock.
-    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration) {
-        lock(&self.state).timing = Some((clock, interval));
+    /// From now on blocks are closed every `interval`, on the grid of the clock, and `meter` shows how full the buffer is.
+    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, meter: Arc<InputMeter>) {
+        let mut state = lock(&self.state);
+        state.timing = Some((clock, interval));
+        state.meter = meter;
     }
 
     /// Lets `fill` add records to the open block. It may add some and fail: those stay.
@@ -234,6 +239,8 @@ impl<T: Record + ?Sized> Buffer<T> {
     pub(crate) fn allocate(&self) -> Result<Allocated<T::Block>> {
         let mut state = lock(&self.state);
         state.close();
+        state.meter.buffered_records.set(state.records as u64);
+        state.meter.buffered_bytes.set(state.bytes as u64);
         let mut blocks: Vec<Held<T::Block>> = state.waiting.iter().cloned().collect();
         let (now, end) = (state.now(), state.next);
         drop(state);
@@ -349,7 +356,7 @@ mod tests {
     fn a_block_for_each_interval_with_records() {
         let clock = ManualClock::at(BatchTime::from_millis(1_000));
         let buffer = buffer(100);
-        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200));
+        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200), Arc::default());
         for (advance, record) in [(0, 1), (199, 2), (1, 3), (700, 4), (100, 5)] {
             clock.advance(Duration::from_millis(advance));
             add(&buffer, Patience::None, record).unwrap();

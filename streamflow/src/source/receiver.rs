@@ -377,7 +377,9 @@ where
             stopped: AtomicBool::new(false),
             failure: std::sync::Mutex::default(),
         });
-        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx));
+        let meter = cx.receiver_events.meter();
+        meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
+        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter);
         if let Some((blocks, next)) = self.resumed.take() {
             shared.buffer.resume(&blocks, next);
         }

@@ -150,6 +150,7 @@ where
             Arc::new(mapped)
         });
         let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
+        self.store.report(cx, weight);
         Ok(run.blocks::<M>(cx.node, blocks))
     }
 }

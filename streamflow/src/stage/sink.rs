@@ -37,6 +37,7 @@ pub struct GatherCx<'r, 'e> {
 impl GatherCx<'_, '_> {
     /// A shuffle as the node's data set.
     pub(crate) fn shuffled<T: Send + Sync + 'static>(&self, data: impl Dataset<T> + 'static) -> Result<AnyDataset> {
+        self.run.ledger().set_shuffled(self.node, data.weight());
         self.run.shuffled(self.node, data)
     }
 }

@@ -216,6 +216,7 @@ where
             Arc::new(records)
         });
         let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
+        self.store.report(cx, fresh);
         Ok(run.blocks::<(K, S)>(cx.node, blocks))
     }
 }

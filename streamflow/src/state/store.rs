@@ -8,9 +8,11 @@ use super::checkpointed::{Change, Checkpointed, Entries, Extent};
 use super::codec::{Codec, PairCodec};
 use super::table::{Slot, StateTable};
 use crate::error::{Error, Result};
+use crate::metrics::work::Holding;
 use crate::plan::explain::type_name;
 use crate::record::own::FindId;
 use crate::shuffle::{KeyHasher, partition_of};
+use crate::stage::GatherCx;
 use crate::stage::window::Continuity;
 use crate::time::{BatchTime, lock};
 
@@ -42,6 +44,14 @@ impl<K: Hash + Eq + Clone + 'static, S> StateStore<K, S> {
     /// The tables as they are.
     pub(crate) fn tables(&self) -> &[Mutex<StateTable<K, S>>] {
         self.tables.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Says what a batch of so many rows has left behind.
+    pub(crate) fn report(&self, cx: &GatherCx<'_, '_>, rows: usize) {
+        let keys = self.tables().iter().map(|table| lock(table).len() as u64).sum();
+        let ledger = cx.run.ledger();
+        ledger.set_shuffled(cx.node, rows);
+        ledger.keep(cx.node, Holding { keys, bytes: keys * size_of::<Slot<K, S>>() as u64, panes: 0 });
     }
 
     /// The tables; at the first call they are made, with the initial state in them as if touched at `zero`.

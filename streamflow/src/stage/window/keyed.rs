@@ -16,6 +16,7 @@ use super::saved::{self, Restored, Writer};
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
+use crate::metrics::work::Holding;
 use crate::plan::Operator;
 use crate::plan::explain::type_name;
 use crate::record::{Data, Key};
@@ -124,7 +125,11 @@ where
             Arc::new(records)
         });
         // A closure that failed half-way may have left panes that were entered by half.
-        blocks.inspect_err(|_| lock(&self.continuity).lose())
+        let blocks = blocks.inspect_err(|_| lock(&self.continuity).lose())?;
+        let holding = windows.iter().map(|panes| lock(panes).holding()).reduce(Holding::and);
+        cx.run.ledger().set_shuffled(cx.node, weight);
+        cx.run.ledger().keep(cx.node, holding.unwrap_or_default());
+        Ok(blocks)
     }
 }
 

@@ -14,6 +14,7 @@ use hashbrown::hash_table::Entry;
 
 use super::WindowStep;
 use super::fold::Fold;
+use crate::metrics::work::Holding;
 use crate::record::kept::Kept;
 use crate::shuffle::table::{Row, Table};
 
@@ -82,6 +83,14 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
             self.enter(fold, step.pane(), complete.into_rows());
             self.leave(fold, step.last_left());
         }
+    }
+
+    /// What the partition holds.
+    pub(crate) fn holding(&self) -> Holding {
+        let entries: usize = self.panes.iter().map(|pane| pane.keys.len()).sum();
+        let bytes = self.slots.len() * size_of::<Slot<K, F::Kept>>() + entries * size_of::<(u32, F::Left)>();
+        let panes = self.panes.len() as u64;
+        Holding { keys: (self.slots.len() - self.free.len()) as u64, bytes: bytes as u64, panes }
     }
 
     fn enter(&mut self, fold: &F, number: u64, rows: impl ExactSizeIterator<Item = Row<K, A>>) {

@@ -9,8 +9,9 @@ use super::{Continuity, WindowSpec};
 use crate::batch::Batch;
 use crate::dstream::DStream;
 use crate::error::{Error, Result};
+use crate::metrics::work::Holding;
 use crate::plan::explain::type_name;
-use crate::record::{Fork, Record};
+use crate::record::{Block, Fork, Record};
 use crate::run::Run;
 use crate::stage::transform::NodeSlot;
 use crate::state::checkpointed::{Change, Checkpointed, Entries, Extent};
@@ -67,6 +68,9 @@ impl<T: Fork + ?Sized> Compute for RawWindow<T> {
                 held.left.push((batch.since_zero, batch.blocks.len()));
             }
         }
+        let blocks = held.batches.iter().flat_map(|batch| &batch.blocks);
+        let records = blocks.map(|block| block.len() as u64).sum();
+        run.ledger().keep(node, Holding { keys: records, bytes: 0, panes: held.batches.len() as u64 });
         let window = held.batches.iter().flat_map(|batch| batch.blocks.iter().cloned()).collect();
         Ok(run.blocks::<T>(node, window))
     }

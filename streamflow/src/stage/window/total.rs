@@ -10,6 +10,7 @@ use super::keyed::KeyedWindow;
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
 use crate::error::Result;
+use crate::metrics::work::Holding;
 use crate::plan::Operator;
 use crate::record::own::Id;
 use crate::run::Task;
@@ -56,6 +57,8 @@ impl Gather for CountAllWindow {
             state.total = state.total.map(|total| total - count);
         }
         let records = if step.ends_window() { state.total.into_iter().collect() } else { Vec::new() };
+        let panes = state.panes.len() as u64;
+        cx.run.ledger().keep(cx.node, Holding { keys: 0, bytes: panes * size_of::<(u64, u64)>() as u64, panes });
         Ok(cx.run.blocks::<u64>(cx.node, vec![Arc::new(records)]))
     }
 }

@@ -1,0 +1,169 @@
+//! What happened in a run, in a few lines: for the end of a program.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{DelayMetrics, Delays};
+use crate::listener::{BatchInfo, StreamingListener};
+use crate::time::{BatchTime, lock};
+
+/// Adds up the batches of a run: their number, records, rates, and delays.
+///
+/// Clones are the same summary, so a program keeps one and shows it (by `{}`) at the end. It needs the same memory however
+/// long the program runs.
+///
+/// **Source**: Spark's `StatsReportListener`, which prints distributions of the last ten batches.
+///
+/// # Examples
+/// ```
+/// use streamflow::listener::Summary;
+/// use streamflow::testing::Driver;
+///
+/// let mut test = Driver::new()?;
+/// let summary = Summary::new();
+/// test.context().add_listener(summary.clone());
+/// test.output(&test.input(vec![vec![1, 2], vec![3]]));
+/// test.run_batches(2)?;
+/// test.context().stop()?; // all events were delivered when this returns
+/// assert_eq!((summary.batches(), summary.records()), (2, 3));
+/// assert!(summary.to_string().starts_with("2 batches, 3 records in 2s"));
+/// # Ok::<(), streamflow::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Summary(Arc<Totals>);
+
+#[derive(Default)]
+struct Totals {
+    counts: Mutex<Counts>,
+    scheduling: Delays,
+    processing: Delays,
+    total: Delays,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    started: Option<BatchTime>,
+    ended: Option<BatchTime>,
+    batches: u64,
+    failed: u64,
+    records: u64,
+    largest: u64,
+}
+
+impl Summary {
+    /// A summary of nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of batches that were processed.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.counts().batches
+    }
+
+    /// Of these, batches with a failed output.
+    #[must_use]
+    pub fn failed_batches(&self) -> u64 {
+        self.counts().failed
+    }
+
+    /// Records of all inputs in these batches.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.counts().records
+    }
+
+    /// The time from the start to the end of the last batch, by the context's clock.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        let counts = self.counts();
+        match (counts.started, counts.ended) {
+            (Some(started), Some(ended)) => ended.since(started),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Records per second over that time.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let seconds = self.duration().as_secs_f64();
+        if seconds > 0.0 { self.records() as f64 / seconds } else { 0.0 }
+    }
+
+    /// How long batches waited for their turn.
+    #[must_use]
+    pub fn scheduling_delay(&self) -> DelayMetrics {
+        self.0.scheduling.snapshot()
+    }
+
+    /// How long they were processed.
+    #[must_use]
+    pub fn processing_delay(&self) -> DelayMetrics {
+        self.0.processing.snapshot()
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn total_delay(&self) -> DelayMetrics {
+        self.0.total.snapshot()
+    }
+
+    fn counts(&self) -> Counts {
+        *lock(&self.0.counts)
+    }
+}
+
+impl StreamingListener for Summary {
+    fn on_streaming_started(&self, time: BatchTime) {
+        lock(&self.0.counts).started = Some(time);
+    }
+
+    fn on_batch_completed(&self, batch: &BatchInfo) {
+        let records = batch.num_records().unwrap_or(0);
+        let mut counts = lock(&self.0.counts);
+        counts.started.get_or_insert(batch.submitted);
+        counts.ended = batch.processing_ended;
+        counts.batches += 1;
+        counts.failed += u64::from(batch.has_failed());
+        counts.records += records;
+        counts.largest = counts.largest.max(records);
+        drop(counts);
+        let delays = [
+            (&self.0.scheduling, batch.scheduling_delay()),
+            (&self.0.processing, batch.processing_delay()),
+            (&self.0.total, batch.total_delay()),
+        ];
+        delays.into_iter().for_each(|(delays, delay)| delays.add(delay.unwrap_or_default()));
+    }
+}
+
+/// Three lines of delays under one of counts.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { batches, failed, records, largest, .. } = self.counts();
+        write!(f, "{batches} batches, {records} records in {:?}", self.duration())?;
+        write!(f, ": {:.0} records/s, {largest} in the largest batch", self.rate())?;
+        if failed > 0 {
+            write!(f, ", {failed} batches failed")?;
+        }
+        let delays = [
+            ("scheduling delay", self.scheduling_delay()),
+            ("processing time", self.processing_delay()),
+            ("total delay", self.total_delay()),
+        ];
+        for (name, delay) in delays {
+            let (p50, p99) = (delay.quantile(0.5), delay.quantile(0.99));
+            write!(f, "\n  {name:<17} p50 {p50:>8.0?}   p99 {p99:>8.0?}   max {:>8.0?}", delay.max)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Summary").field("batches", &self.batches()).field("records", &self.records()).finish()
+    }
+}
