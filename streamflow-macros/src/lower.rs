@@ -95,14 +95,14 @@ pub(crate) fn lower(topology: &Topology) -> Program {
 /// Whether the plan has an entry for the node: methods of handles tell the runtime about themselves.
 fn is_planned(node: &Node) -> bool {
     node.applied()
-        .is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform | Kind::Snapshots | Kind::Output))
+        .is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform(_) | Kind::Snapshots | Kind::Output))
 }
 
 /// The fused nodes that are needed as a handle.
 fn collected(topology: &Topology) -> HashSet<NodeId> {
     let by_handle = topology.nodes().filter(|(_, node)| match &node.kind {
         NodeKind::Call { .. } => true,
-        NodeKind::Operator(applied) => matches!(applied.operator.kind, Kind::Transform | Kind::Output),
+        NodeKind::Operator(applied) => matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output),
         NodeKind::Parameter(_) | NodeKind::CallResult { .. } => false,
     });
     let read = by_handle.flat_map(|(_, node)| node.inputs.iter().copied());
@@ -125,7 +125,7 @@ impl Lowering<'_> {
                 NodeKind::Parameter(_) | NodeKind::CallResult { .. } => self.stages_of(id),
                 NodeKind::Call { .. } => self.program.steps.push(Step::Call(id)),
                 NodeKind::Operator(applied) => match applied.operator.kind {
-                    Kind::Transform | Kind::Output => {
+                    Kind::Transform(_) | Kind::Output => {
                         self.program.steps.push(Step::Method(id));
                         self.stages_of(id);
                     }

@@ -113,7 +113,7 @@ impl Node {
             NodeKind::Operator(applied) => match applied.operator.kind {
                 Kind::Narrow(_) | Kind::Partition(_) | Kind::Union => Shape::Fused,
                 Kind::Wide(_) if applied.joins_table() => Shape::Fused,
-                Kind::Wide(_) | Kind::Transform | Kind::Snapshots => Shape::Handle,
+                Kind::Wide(_) | Kind::Transform(_) | Kind::Snapshots => Shape::Handle,
                 Kind::Output => Shape::NoStream,
             },
         }

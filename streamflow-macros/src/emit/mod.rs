@@ -35,13 +35,14 @@ pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) 
     let parameters = topology.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Parameter(_)));
     let shared = parameters.map(|(id, _)| emitter.shared(id));
     let steps = program.steps.iter().map(|step| emitter.step(*step));
-    let results = emitter.results();
+    let (codecs, results) = (emitter.codecs(), emitter.results());
     quote! {
         #(#attrs)*
         #vis #sig {
             #plan
             #[allow(unused_imports)]
             use ::streamflow::__private::{HowFirst as _, HowId as _, HowSecond as _, HowView as _};
+            #codecs
             let #scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
             #plain
             #(#tables)*
@@ -187,7 +188,31 @@ impl Emitter<'_> {
             SinkKind::Shuffle { .. } => self.arguments(applied),
             SinkKind::Collect | SinkKind::CollectViews(_) => Vec::new(),
         };
-        quote_spanned!(span=> let #handle = #sink.finish(&__OPERATORS[#index] #(, #arguments)*); #shared)
+        let kept = match kind {
+            SinkKind::Shuffle { .. } => self.kept(*node, &handle),
+            SinkKind::Collect | SinkKind::CollectViews(_) => TokenStream::new(),
+        };
+        quote_spanned!(span=> let #handle = #sink.finish(&__OPERATORS[#index] #(, #arguments)*); #kept #shared)
+    }
+
+    /// Makes the codecs that [`kept`](Self::kept) asks for visible, if it does.
+    fn codecs(&self) -> TokenStream {
+        let keeps = |node: &Node| node.applied().is_some_and(|applied| applied.operator.keeps().is_some());
+        match self.topology.nodes().any(|(_, node)| keeps(node)) {
+            true => quote! {
+                #[allow(unused_imports)]
+                use ::streamflow::__private::{HasCodec as _, NoCodec as _};
+            },
+            false => TokenStream::new(),
+        }
+    }
+
+    /// Tells the runtime how what an operator keeps is written to a checkpoint, if its types can be.
+    fn kept(&self, node: NodeId, handle: &Ident) -> TokenStream {
+        let applied = self.applied(node);
+        let span = hygiene::at(applied.name.span());
+        let Some(tag) = applied.operator.keeps().map(|tag| Ident::new(tag, span)) else { return TokenStream::new() };
+        quote_spanned!(span=> #handle.keep_with((&&#handle.#tag()).codec());)
     }
 
     /// A method of a handle: what transforms whole batches, and outputs.
@@ -203,7 +228,8 @@ impl Emitter<'_> {
             Kind::Output => quote_spanned!(span=> #call;),
             _ => {
                 let (handle, ty, shared) = (self.handle(node), self.declared(node), self.shared(node));
-                quote_spanned!(span=> let #handle #ty = #call; #shared)
+                let kept = self.kept(node, &handle);
+                quote_spanned!(span=> let #handle #ty = #call; #kept #shared)
             }
         }
     }
@@ -250,7 +276,7 @@ impl Emitter<'_> {
     /// The arguments as the runtime takes them: the user's in order, defaults for those left out.
     fn arguments(&self, applied: &Applied) -> Vec<TokenStream> {
         let span = hygiene::at(applied.name.span());
-        let is_method = matches!(applied.operator.kind, Kind::Transform | Kind::Output);
+        let is_method = matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output);
         let mut arguments = Vec::new();
         for (place, takes) in applied.takes().iter().enumerate() {
             match (takes, applied.at(place)) {
@@ -328,7 +354,7 @@ impl Emitter<'_> {
 
 /// Whether a node gets its records from a stage, rather than from a handle.
 fn is_fed(node: &Node) -> bool {
-    node.applied().is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform | Kind::Output))
+    node.applied().is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output))
 }
 
 /// Copies of the plain variables among `names`, for a closure to own.
