@@ -4,6 +4,7 @@
 //! the place of the operator or closure that it came from.
 
 mod fallback;
+mod parts;
 mod plan;
 mod site;
 mod stage;
@@ -23,6 +24,7 @@ use crate::lower::{Program, Sink, SinkKind, Step, names_used};
 use crate::model::{Applied, Argument, Node, NodeId, NodeKind, Shape, Topology};
 use crate::ops::{Kind, Takes, Wide};
 use crate::parse::{Function, PlainNames, Statement};
+use crate::types::is_view;
 
 /// Emits a function without mistakes.
 pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) -> TokenStream {
@@ -38,6 +40,7 @@ pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) 
     let (codecs, results) = (emitter.codecs(), emitter.results());
     quote! {
         #(#attrs)*
+        #[allow(clippy::type_complexity)]
         #vis #sig {
             #plan
             #[allow(unused_imports)]
@@ -133,7 +136,7 @@ impl Emitter<'_> {
             SinkKind::CollectViews(view) => ("CollectViews".into(), quote_spanned!(span=> ::<#view>)),
         };
         let ty = Ident::new(&ty, span);
-        let yields = match (kind, &self.topology.node(*node).record) {
+        let yields = match (kind, self.program.types.wanted(*node)) {
             (SinkKind::CollectViews(_), _) | (_, None) => TokenStream::new(),
             (_, Some(record)) => {
                 let span = hygiene::at(syn::spanned::Spanned::span(record));
@@ -329,7 +332,7 @@ impl Emitter<'_> {
         let is_wide = self.topology.node(node).shape() == Shape::Handle
             && matches!(kind, NodeKind::Operator(applied) if matches!(applied.operator.kind, Kind::Wide(_)));
         match record {
-            Some(record) if is_wide && !crate::lower::is_view(record) => {
+            Some(record) if is_wide && !is_view(record) => {
                 let span = hygiene::at(syn::spanned::Spanned::span(record));
                 quote_spanned!(span=> ::streamflow::__private::declared_stream::<#record, _>(#value))
             }

@@ -79,10 +79,14 @@ pub(crate) struct Wide {
     /// Whether its states can be asked for beside its records.
     pub(crate) states: bool,
     pub(crate) keeps: Keeps,
+    /// Whether what it yields has the type of what it reads.
+    pub(crate) same_type: bool,
 }
 
 impl Wide {
-    const ONE: Wide = Wide { inputs: 1, by_reference: false, with_table: None, states: false, keeps: None };
+    const ONE: Wide =
+        Wide { inputs: 1, by_reference: false, with_table: None, states: false, keeps: None, same_type: false };
+    const SAME: Wide = Wide { same_type: true, ..Wide::ONE };
     const TWO: Wide = Wide { inputs: 2, ..Wide::ONE };
 }
 
@@ -172,6 +176,18 @@ pub(crate) fn places(takes: &[Takes], given: &[Given<'_>]) -> Vec<usize> {
 }
 
 impl Operator {
+    /// Whether its records have the type of those that it reads.
+    pub(crate) fn keeps_type(&self) -> bool {
+        match &self.kind {
+            Kind::Narrow(narrow) => narrow.by_reference,
+            Kind::Union => true,
+            Kind::Wide(wide) => wide.same_type,
+            // A window yields the batches that it keeps.
+            Kind::Transform(keeps) => keeps.is_some(),
+            Kind::Partition(_) | Kind::Snapshots | Kind::Output => false,
+        }
+    }
+
     /// How the types of what it keeps are asked for.
     pub(crate) fn keeps(&self) -> Keeps {
         match &self.kind {

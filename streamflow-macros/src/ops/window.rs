@@ -41,7 +41,7 @@ pub(super) const OPERATORS: &[Operator] = &[
             arguments: &[Takes::Function(2), Takes::Function(2), Takes::Length, Takes::Slide],
             runtime: "ReduceByWindowInverse",
         }],
-        kind: Kind::Wide(Wide { keeps: Some("value_tag"), ..Wide::ONE }),
+        kind: Kind::Wide(Wide { keeps: Some("value_tag"), ..Wide::SAME }),
     },
     Operator {
         name: "reduce_by_key_and_window",
@@ -61,7 +61,7 @@ pub(super) const OPERATORS: &[Operator] = &[
             ],
             runtime: "ReduceByKeyAndWindowInverse",
         }],
-        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::ONE }),
+        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::SAME }),
     },
     Operator {
         name: "group_by_key_and_window",

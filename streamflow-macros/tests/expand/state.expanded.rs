@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn state(
     pairs: DStream<(String, u64)>,
     limit: u64,

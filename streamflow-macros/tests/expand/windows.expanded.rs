@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn windows(
     pairs: DStream<(String, u64)>,
     keep: u64,
