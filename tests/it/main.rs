@@ -9,3 +9,4 @@ mod inputs;
 mod language;
 mod laws;
 mod outputs;
+mod recovery;

@@ -191,6 +191,11 @@ impl Recovery {
         Program { batch: time, zero: self.zero, began: self.began, interval: self.interval, inputs: remembered }
     }
 
+    /// Waits for the checkpoint in the works, and leaves its result to the next batch.
+    pub(crate) fn settle(&self) {
+        self.snapshots.settle();
+    }
+
     /// Waits for the checkpoint in the works.
     ///
     /// # Errors
