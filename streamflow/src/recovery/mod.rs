@@ -232,7 +232,7 @@ fn resume(
     let last = replay.last().map(|planned| planned.time).or(checkpoint).unwrap_or(zero);
     let next = last + context.interval;
     if checkpoint.is_some() || !replay.is_empty() {
-        let pending = replay.iter().filter(|planned| !planned.completed).count();
+        let pending = replay.iter().filter(|planned| !planned.completed && !planned.left_out).count();
         tracing::info!(
             context = context.name,
             ?checkpoint,

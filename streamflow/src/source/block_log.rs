@@ -30,10 +30,7 @@ impl<B> BlockLog<B> {
     }
 
     /// Makes blocks durable, with one sync.
-    pub(crate) fn write<'b>(
-        &self,
-        blocks: impl Iterator<Item = (BlockNumber, &'b B)>,
-    ) -> Result<Vec<LoggedBlock>>
+    pub(crate) fn write<'b>(&self, blocks: impl Iterator<Item = (BlockNumber, &'b B)>) -> Result<Vec<LoggedBlock>>
     where
         B: 'b,
     {

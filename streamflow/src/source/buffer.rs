@@ -377,7 +377,10 @@ mod tests {
         buffer.push(Patience::None, vec![6, 7]).unwrap().unwrap();
         buffer.push(Patience::None, Vec::new()).unwrap().unwrap();
         add(&buffer, Patience::None, 8).unwrap();
-        assert_eq!(contents(&buffer.allocate(BatchTime::default()).unwrap()), [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]);
+        assert_eq!(
+            contents(&buffer.allocate(BatchTime::default()).unwrap()),
+            [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]
+        );
         assert!(!buffer.has_pending());
         assert!(contents(&buffer.allocate(BatchTime::default()).unwrap()).is_empty());
     }

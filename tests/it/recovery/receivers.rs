@@ -1,7 +1,7 @@
 //! A receiver whose blocks are logged: what it was told is stored is in exactly one batch.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver as Inbox, Sender, channel};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,10 +20,14 @@ impl Receiver for Told {
     type Record = str;
 
     fn receive(&mut self, store: &Store<str>) -> Result<()> {
-        // The test hangs up when it is over.
-        while let Ok(line) = self.orders.recv() {
-            let stored = store.store_many([&*line]).is_ok();
-            if self.answers.send(stored).is_err() {
+        // The test hangs up when it is over; a context that ends before waits for its receivers.
+        while !store.is_stopped() {
+            let line = match self.orders.recv_timeout(Duration::from_millis(20)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if self.answers.send(store.store_many([&*line]).is_ok()).is_err() {
                 break;
             }
         }
@@ -170,8 +174,5 @@ fn a_batch_that_failed_reads_the_same_blocks_again() {
     }
     let line = |attempt: u32| vec![format!("attempt {attempt}")];
     assert_eq!(clock.now().as_millis(), 2_000);
-    assert_eq!(
-        *seen.lock().unwrap(),
-        [(1_000, false, line(0)), (1_000, true, line(0)), (2_000, false, line(1))]
-    );
+    assert_eq!(*seen.lock().unwrap(), [(1_000, false, line(0)), (1_000, true, line(0)), (2_000, false, line(1))]);
 }
