@@ -25,6 +25,7 @@ use crate::fs::SharedFs;
 use crate::metrics::meters::Meters;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
+use crate::recovery::Recovery;
 use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::jobs::JobSet;
@@ -87,6 +88,7 @@ struct Core {
 /// What changes hands when a context starts and stops; its lock makes these exclusive.
 #[derive(Default)]
 struct Life {
+    recovery: Option<Arc<Recovery>>,
     inputs: Vec<SharedInput>,
     scheduler: Option<Scheduler>,
     #[cfg(feature = "ui")]
@@ -308,6 +310,14 @@ impl StreamingContext {
         Err(Error::illegal_state(format!("the context was stopped before batch {time} was completed")))
     }
 
+    /// Waits for the checkpoint in the works, so that tests do the same in the same order.
+    pub(crate) fn settle(&self) {
+        let recovery = lock(&self.core().life).recovery.clone();
+        if let Some(recovery) = recovery {
+            recovery.settle();
+        }
+    }
+
     /// Begins a graceful stop without waiting for its end.
     pub(crate) fn begin_graceful_stop(&self) {
         self.core().control.interrupt();
@@ -360,6 +370,7 @@ impl Core {
         let backlog = self.start_inputs(&inputs, meters, &start)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
+        life.recovery.clone_from(&start.recovery);
         let engine = Engine {
             graph,
             exec,
@@ -453,6 +464,7 @@ impl Core {
 
     /// The last step of a stop and of a start that failed.
     fn end(&self, mut life: MutexGuard<'_, Life>) {
+        life.recovery = None;
         self.bus.close();
         self.close_ui(&mut life);
         self.topology.close();

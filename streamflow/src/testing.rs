@@ -216,8 +216,8 @@ impl Driver {
         collected
     }
 
-    /// Moves the clock by `batches` intervals at once and waits until these batches are completed. Starts the context if it
-    /// is not active yet.
+    /// Moves the clock by `batches` intervals at once and waits until these batches are completed, and a checkpoint that is
+    /// due after them is written. Starts the context if it is not active yet.
     ///
     /// # Errors
     /// The first error of these batches, all of which have run; or why the context cannot start, or has stopped; or a
@@ -265,6 +265,7 @@ impl Driver {
         self.clock.set(last);
         if batches > 0 {
             self.ctx.await_batch(last)?;
+            self.ctx.settle();
         }
         Ok(lock(&self.failures.0).drain(..).collect())
     }

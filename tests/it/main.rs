@@ -11,3 +11,4 @@ mod laws;
 mod metrics;
 mod outputs;
 mod page;
+mod recovery;

@@ -123,7 +123,7 @@ impl Backlog {
             ranges,
             submitted: now,
             rerun: true,
-            quiet: planned.completed,
+            quiet: planned.completed || planned.left_out,
         });
         sets.collect()
     }

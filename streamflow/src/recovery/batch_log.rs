@@ -16,6 +16,8 @@ pub(crate) struct Planned {
     pub(crate) time: BatchTime,
     /// For each input its encoded range; nothing if it gave none.
     pub(crate) ranges: Vec<(String, Option<Vec<u8>>)>,
+    /// Whether only windows and state see it: it was missed, and the program does not want the outputs of such batches.
+    pub(crate) left_out: bool,
     /// Whether all its outputs are done.
     #[serde(skip)]
     pub(crate) completed: bool,

@@ -197,6 +197,11 @@ impl Recovery {
         Program { batch: time, zero: self.zero, began: self.began, interval: self.interval, inputs: remembered }
     }
 
+    /// Waits for the checkpoint in the works, and leaves its result to the next batch.
+    pub(crate) fn settle(&self) {
+        self.snapshots.settle();
+    }
+
     /// Ends the log, and waits for the checkpoint in the works.
     ///
     /// # Errors
@@ -234,7 +239,7 @@ fn resume(
     let last = replay.last().map(|planned| planned.time).or(checkpoint).unwrap_or(zero);
     let next = last + context.interval;
     if checkpoint.is_some() || !replay.is_empty() {
-        let pending = replay.iter().filter(|planned| !planned.completed).count();
+        let pending = replay.iter().filter(|planned| !planned.completed && !planned.left_out).count();
         tracing::info!(
             context = context.name,
             ?checkpoint,

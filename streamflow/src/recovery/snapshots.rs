@@ -4,7 +4,7 @@
 //! next batches run. If it is still writing when the next checkpoint is due, that one is left out: its changes go into the
 //! one after it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::program::Program;
@@ -19,8 +19,34 @@ use crate::topology::Graph;
 pub(crate) struct Snapshots {
     store: Arc<Mutex<CheckpointStore>>,
     writing: Mutex<Option<JoinHandle<Result<Option<BatchTime>>>>>,
+    busy: Arc<Busy>,
     /// Up to which batch nothing is needed, since it was last asked.
     horizon: Mutex<Option<BatchTime>>,
+}
+
+/// Whether the thread writes, for those who wait for its end without taking its result.
+#[derive(Default)]
+struct Busy(Mutex<bool>, Condvar);
+
+impl Busy {
+    fn begin(self: &Arc<Self>) -> BusyUntilDropped {
+        *lock(&self.0) = true;
+        BusyUntilDropped(Arc::clone(self))
+    }
+
+    fn wait(&self) {
+        let busy = self.1.wait_while(lock(&self.0), |busy| *busy);
+        drop(busy.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+struct BusyUntilDropped(Arc<Busy>);
+
+impl Drop for BusyUntilDropped {
+    fn drop(&mut self) {
+        *lock(&self.0.0) = false;
+        self.0.1.notify_all();
+    }
 }
 
 /// What is to be written of one state.
@@ -33,7 +59,12 @@ struct Piece {
 
 impl Snapshots {
     pub(crate) fn new(store: CheckpointStore) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), writing: Mutex::new(None), horizon: Mutex::new(None) }
+        Self {
+            store: Arc::new(Mutex::new(store)),
+            writing: Mutex::new(None),
+            busy: Arc::default(),
+            horizon: Mutex::new(None),
+        }
     }
 
     /// Begins a checkpoint after the batch of `time`, unless one is still being written.
@@ -58,9 +89,13 @@ impl Snapshots {
         drop(store);
         let program = program().encode()?;
         let store = Arc::clone(&self.store);
+        let busy = self.busy.begin();
         let thread = std::thread::Builder::new().name("checkpoint".to_owned());
         let thread = thread
-            .spawn(move || write(&mut lock(&store), time, &pieces, program))
+            .spawn(move || {
+                let _busy = busy;
+                write(&mut lock(&store), time, &pieces, program)
+            })
             .map_err(|error| Error::io("cannot start the thread that writes checkpoints", error))?;
         *lock(&self.writing) = Some(thread);
         Ok(())
@@ -87,6 +122,11 @@ impl Snapshots {
     pub(crate) fn take_horizon(&self) -> Result<Option<BatchTime>> {
         self.collect(false)?;
         Ok(lock(&self.horizon).take())
+    }
+
+    /// Waits for the checkpoint in the works, and leaves its result to the next batch.
+    pub(crate) fn settle(&self) {
+        self.busy.wait();
     }
 
     /// Waits for the checkpoint in the works.

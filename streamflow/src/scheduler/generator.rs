@@ -139,7 +139,7 @@ impl Generator {
             };
             ranges.push((input.name.to_string(), encoded));
         }
-        recovery.plan(Planned { time: set.time, ranges, completed: false })
+        recovery.plan(Planned { time: set.time, ranges, left_out: set.quiet, completed: false })
     }
 
     fn submit(&self, set: JobSet) {

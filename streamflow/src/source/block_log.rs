@@ -30,11 +30,7 @@ impl<B> BlockLog<B> {
     }
 
     /// Makes blocks durable, with one sync.
-    pub(crate) fn write<'b>(
-        &self,
-        time: BatchTime,
-        blocks: impl Iterator<Item = (BlockNumber, &'b B)>,
-    ) -> Result<Vec<LoggedBlock>>
+    pub(crate) fn write<'b>(&self, blocks: impl Iterator<Item = (BlockNumber, &'b B)>) -> Result<Vec<LoggedBlock>>
     where
         B: 'b,
     {
@@ -43,7 +39,7 @@ impl<B> BlockLog<B> {
             let mut bytes = number.to_le_bytes().to_vec();
             self.codec.write(block, &mut bytes)?;
             numbers.push(number);
-            records.push((time, bytes));
+            records.push((place(number), bytes));
         }
         if records.is_empty() {
             return Ok(Vec::new());
@@ -74,8 +70,13 @@ impl<B> BlockLog<B> {
         Ok((waiting.into_values().collect(), next))
     }
 
-    /// Removes what is only of batches up to `batch`.
-    pub(crate) fn clean(&self, batch: BatchTime) -> Result<()> {
-        self.log.clean(batch).map(drop)
+    /// Removes what holds only blocks with numbers below `end`.
+    pub(crate) fn clean(&self, end: BlockNumber) -> Result<()> {
+        end.checked_sub(1).map_or(Ok(()), |last| self.log.clean(place(last)).map(drop))
     }
+}
+
+/// Where a block stands in the order of the log, which knows times.
+fn place(number: BlockNumber) -> BatchTime {
+    BatchTime::from_millis(number)
 }

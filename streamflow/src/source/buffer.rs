@@ -7,6 +7,10 @@
 //! **Invariant**: a record is in exactly one block, a block in exactly one batch, both in the order in which they were
 //! stored. *Memory*: records and bytes are counted from `store` to `release`; a producer that finds the buffer full waits.
 //!
+//! With a log, a block is durable before a batch is given it. Records of the log carry the block's number in the place of a
+//! time, so that a batch that needs no restart any more says exactly which blocks do not either: a block may wait for its
+//! batch for as long as the program is down, so its time would not say.
+//!
 //! A block is closed by whoever stores or allocates next after its interval, not by a timer: a batch takes the open block
 //! too, so that what was stored before the batch is in the batch, and nobody can tell the difference otherwise.
 
@@ -65,7 +69,7 @@ impl<B> Allocated<B> {
         self.blocks.iter().map(|held| Arc::clone(&held.block)).collect()
     }
 
-    /// Where its blocks are in the log.
+    /// Where its blocks are in the log, if it has one.
     pub(crate) fn logged(&self) -> Vec<LoggedBlock> {
         self.blocks.iter().filter_map(|held| held.logged).collect()
     }
@@ -115,6 +119,8 @@ struct State<B> {
     timing: Option<(Arc<dyn Clock>, Duration)>,
     waiting: VecDeque<Held<B>>,
     next: BlockNumber,
+    /// For each batch that a restart may need, the end of its blocks, oldest first; only with a log.
+    ends: VecDeque<(BatchTime, BlockNumber)>,
     /// Of everything stored and not released; the open block is counted as it grows.
     records: usize,
     bytes: usize,
@@ -138,6 +144,7 @@ impl<T: Record + ?Sized> Buffer<T> {
             timing: None,
             waiting: VecDeque::new(),
             next: 0,
+            ends: VecDeque::new(),
             records: 0,
             bytes: 0,
             phase: Phase::Open,
@@ -171,15 +178,16 @@ impl<T: Record + ?Sized> Buffer<T> {
         Ok(filled)
     }
 
-    /// Takes over what an earlier run received and no batch was given; new blocks are numbered from `next`.
-    pub(crate) fn resume(&self, blocks: &Allocated<T::Block>, next: BlockNumber) {
+    /// Takes over what an earlier run received and no batch was given, and the ends of the batches that it made.
+    pub(crate) fn resume(&self, blocks: &Allocated<T::Block>, ends: VecDeque<(BatchTime, BlockNumber)>) {
         let mut state = lock(&self.state);
+        state.ends = ends;
         for held in blocks.blocks.iter() {
             state.records += held.block.len();
             state.bytes += held.block.bytes();
             state.waiting.push_back(held.clone());
         }
-        state.next = next;
+        state.next = blocks.end;
     }
 
     /// Adds a block of its own, after the records stored before. With a log it is durable when this returns `Ok(Ok(()))`.
@@ -192,11 +200,10 @@ impl<T: Record + ?Sized> Buffer<T> {
         state.records += block.len();
         state.bytes += block.bytes();
         let held = state.enqueue(block);
-        let now = state.now();
         drop(state);
         let Some(log) = &self.log else { return Ok(Ok(())) };
         // It waits for its batch already. If the batch is asked for before this is done, it is written twice.
-        Ok(log.write(now, std::iter::once((held.number, &*held.block))).map(|logged| self.note(&logged)))
+        Ok(log.write(std::iter::once((held.number, &*held.block))).map(|logged| self.note(&logged)))
     }
 
     /// Notes that blocks are in the log.
@@ -236,28 +243,45 @@ impl<T: Record + ?Sized> Buffer<T> {
     ///
     /// # Errors
     /// When the log cannot be written: then everything stays for the next batch.
-    pub(crate) fn allocate(&self) -> Result<Allocated<T::Block>> {
+    pub(crate) fn allocate(&self, batch: BatchTime) -> Result<Allocated<T::Block>> {
         let mut state = lock(&self.state);
         state.close();
         state.meter.buffered_records.set(state.records as u64);
         state.meter.buffered_bytes.set(state.bytes as u64);
         let mut blocks: Vec<Held<T::Block>> = state.waiting.iter().cloned().collect();
-        let (now, end) = (state.now(), state.next);
+        let end = state.next;
         drop(state);
         if let Some(log) = &self.log {
             let fresh = blocks.iter().filter(|held| held.logged.is_none());
-            let logged = log.write(now, fresh.map(|held| (held.number, &*held.block)))?;
+            let logged = log.write(fresh.map(|held| (held.number, &*held.block)))?;
             let unlogged = blocks.iter_mut().filter(|held| held.logged.is_none());
             unlogged.zip(logged).for_each(|(held, entry)| held.logged = Some(entry));
         }
+        let mut state = lock(&self.state);
         // Only this takes blocks away, and from the front.
-        lock(&self.state).waiting.drain(..blocks.len());
+        state.waiting.drain(..blocks.len());
+        if self.log.is_some() {
+            state.ends.push_back((batch, end));
+        }
         Ok(Allocated { blocks: blocks.into(), end })
     }
 
-    /// Removes from the log what no restart can need.
+    /// Reads a block of an earlier run.
+    pub(crate) fn read(&self, block: &LoggedBlock) -> Result<T::Block> {
+        let log = self.log.as_ref().ok_or_else(|| Error::illegal_state("a block is read, and there is no log"))?;
+        log.read(block)
+    }
+
+    /// Removes from the log what no restart can need: the blocks of the batches up to `batch`.
     pub(crate) fn forget(&self, batch: BatchTime) -> Result<()> {
-        self.log.as_ref().map_or(Ok(()), |log| log.clean(batch))
+        let Some(log) = &self.log else { return Ok(()) };
+        let mut state = lock(&self.state);
+        let mut forgotten = None;
+        while let Some((_, end)) = state.ends.pop_front_if(|(earlier, _)| *earlier <= batch) {
+            forgotten = Some(end);
+        }
+        drop(state);
+        forgotten.map_or(Ok(()), |end| log.clean(end))
     }
 
     /// Forgets the blocks of a batch, which makes room.
@@ -307,10 +331,6 @@ impl<B: Block> State<B> {
         self.waiting.push_back(held.clone());
         self.next += 1;
         held
-    }
-
-    fn now(&self) -> BatchTime {
-        self.timing.as_ref().map_or_else(BatchTime::default, |(clock, _)| clock.now())
     }
 
     /// Closes the open block when its interval is over.
@@ -364,9 +384,12 @@ mod tests {
         buffer.push(Patience::None, vec![6, 7]).unwrap().unwrap();
         buffer.push(Patience::None, Vec::new()).unwrap().unwrap();
         add(&buffer, Patience::None, 8).unwrap();
-        assert_eq!(contents(&buffer.allocate().unwrap()), [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]);
+        assert_eq!(
+            contents(&buffer.allocate(BatchTime::default()).unwrap()),
+            [vec![1, 2], vec![3], vec![4], vec![5], vec![6, 7], vec![8]]
+        );
         assert!(!buffer.has_pending());
-        assert!(contents(&buffer.allocate().unwrap()).is_empty());
+        assert!(contents(&buffer.allocate(BatchTime::default()).unwrap()).is_empty());
     }
 
     #[test]
@@ -375,14 +398,14 @@ mod tests {
         add(&buffer, Patience::None, 1).unwrap();
         add(&buffer, Patience::None, 2).unwrap();
         assert_eq!(add(&buffer, Patience::None, 3), Err(Refused::Full));
-        let range = buffer.allocate().unwrap();
+        let range = buffer.allocate(BatchTime::default()).unwrap();
         assert_eq!(add(&buffer, Patience::None, 3), Err(Refused::Full));
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| add(&buffer, Patience::Wait, 3));
             buffer.release(&range);
             assert_eq!(waiter.join().unwrap(), Ok(()));
         });
-        assert_eq!(contents(&buffer.allocate().unwrap()), [[3]]);
+        assert_eq!(contents(&buffer.allocate(BatchTime::default()).unwrap()), [[3]]);
     }
 
     #[test]
@@ -398,6 +421,6 @@ mod tests {
         assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed), "twice the limit is the end");
         buffer.close();
         assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed));
-        assert_eq!(contents(&buffer.allocate().unwrap()), [[1, 2, 3, 4]]);
+        assert_eq!(contents(&buffer.allocate(BatchTime::default()).unwrap()), [[1, 2, 3, 4]]);
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::buffer::{Buffer, Limits, Patience, Refused};
-use super::receiver::{ReceivedBlocks, default_block_interval};
+use super::received::{Blocks, ReceivedBlocks, copies};
+use super::receiver::default_block_interval;
 use super::{Source, SourceCx};
 use crate::error::{Error, Result};
 use crate::record::{Fork, Record};
@@ -119,20 +120,22 @@ impl<T: Fork + ?Sized> Source for ChannelSource<T> {
         Ok(())
     }
 
-    fn next_range(&mut self, _: BatchTime) -> Result<Self::Range> {
-        Ok(ReceivedBlocks(self.0.allocate()?))
+    fn next_range(&mut self, batch: BatchTime) -> Result<Self::Range> {
+        Ok(ReceivedBlocks::held(self.0.allocate(batch)?))
     }
 
     fn read(&mut self, range: &Self::Range) -> Result<Vec<T::Block>> {
-        range.copy()
+        self.read_shared(range).and_then(copies::<T>)
     }
 
     fn read_shared(&mut self, range: &Self::Range) -> Result<Vec<Arc<T::Block>>> {
-        Ok(range.0.blocks())
+        range.blocks(|block| self.0.read(block))
     }
 
     fn release(&mut self, range: &Self::Range) {
-        self.0.release(&range.0);
+        if let Blocks::Held(blocks) = &range.0 {
+            self.0.release(blocks);
+        }
     }
 
     fn has_pending(&self) -> bool {

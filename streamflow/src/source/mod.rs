@@ -26,6 +26,7 @@ mod inputs;
 mod lines;
 mod queue;
 mod rate;
+mod received;
 mod receiver;
 mod socket;
 mod supervisor;
@@ -40,7 +41,8 @@ pub use self::file_selection::SelectedFile;
 pub use self::files::FileOptions;
 pub use self::lines::{BadLines, LineStats};
 pub use self::queue::Queue;
-pub use self::receiver::{BlockCodec, ReceivedBlocks, Receiver, ReceiverOptions, ReceiverSource, Store};
+pub use self::received::ReceivedBlocks;
+pub use self::receiver::{BlockCodec, Receiver, ReceiverOptions, ReceiverSource, Store};
 pub use self::socket::SocketOptions;
 
 use serde::Serialize;

@@ -8,6 +8,7 @@
 //! `store_many` returned for is in some batch; a batch that is run again reads the same blocks, which are kept until the
 //! batch is done.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use super::block_log::{BlockLog, LoggedBlock};
 use super::buffer::{Allocated, BlockNumber, Buffer, Limits, Patience, refused};
 use super::rate::RateLimiter;
+use super::received::{Blocks, ReceivedBlocks, copies};
 use super::supervisor::{Reports, Supervisor};
 use super::{Source, SourceCx, decode, encode};
 use crate::error::{Error, Result};
@@ -319,8 +321,11 @@ pub struct ReceiverSource<R: Receiver> {
     running: Option<Running<R::Record>>,
     /// With a checkpoint directory: the log, and what an earlier run left.
     log: Option<BlockLog<<R::Record as Record>::Block>>,
-    resumed: Option<(Allocated<<R::Record as Record>::Block>, BlockNumber)>,
+    resumed: Option<Resumed<<R::Record as Record>::Block>>,
 }
+
+/// What an earlier run received and no batch was given, and the ends of the batches that it made.
+type Resumed<B> = (Allocated<B>, VecDeque<(BatchTime, BlockNumber)>);
 
 struct Running<T: Record + ?Sized> {
     shared: Arc<Shared<T>>,
@@ -380,8 +385,8 @@ where
         let meter = cx.receiver_events.meter();
         meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
         shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter);
-        if let Some((blocks, next)) = self.resumed.take() {
-            shared.buffer.resume(&blocks, next);
+        if let Some((blocks, ends)) = self.resumed.take() {
+            shared.buffer.resume(&blocks, ends);
         }
         let store = Store(Arc::clone(&shared));
         let supervisor = Supervisor::start(receiver, store, &shared, self.options.restart_delay)?;
@@ -389,30 +394,34 @@ where
         Ok(())
     }
 
-    fn next_range(&mut self, _: BatchTime) -> Result<Self::Range> {
+    fn next_range(&mut self, batch: BatchTime) -> Result<Self::Range> {
         let Some(Running { shared, .. }) = &self.running else {
             return Err(Error::illegal_state(format!("the receiver `{}` has not been started", self.name)));
         };
         // The failure is looked at first: what was stored before it still gets its batch.
         let failure = lock(&shared.failure).clone();
-        let range = shared.buffer.allocate()?;
+        let blocks = shared.buffer.allocate(batch)?;
         match failure {
-            Some(error) if range.blocks().is_empty() => Err(error),
-            _ => Ok(ReceivedBlocks(range)),
+            Some(error) if blocks.blocks().is_empty() => Err(error),
+            _ => Ok(ReceivedBlocks::held(blocks)),
         }
     }
 
     fn read(&mut self, range: &Self::Range) -> Result<Vec<<R::Record as Record>::Block>> {
-        range.copy()
+        self.read_shared(range).and_then(copies::<R::Record>)
     }
 
     fn read_shared(&mut self, range: &Self::Range) -> Result<Vec<Arc<<R::Record as Record>::Block>>> {
-        Ok(range.0.blocks())
+        range.blocks(|block| match &self.running {
+            Some(Running { shared, .. }) => shared.buffer.read(block),
+            None => Err(Error::illegal_state(format!("the receiver `{}` has not been started", self.name))),
+        })
     }
 
     fn release(&mut self, range: &Self::Range) {
-        if let Some(Running { shared, .. }) = &self.running {
-            shared.buffer.release(&range.0);
+        // Blocks of an earlier run take no room in the buffer.
+        if let (Blocks::Held(blocks), Some(Running { shared, .. })) = (&range.0, &self.running) {
+            shared.buffer.release(blocks);
         }
     }
 
@@ -421,22 +430,21 @@ where
     }
 
     fn encode_range(&self, range: &Self::Range) -> Result<Vec<u8>> {
-        encode(&(range.0.end(), range.0.logged()))
+        encode(&(range.end(), range.logged()))
     }
 
-    fn decode_range(&mut self, cx: &SourceCx, bytes: &[u8]) -> Result<Self::Range> {
-        let log = self.open_log(cx)?;
+    fn decode_range(&mut self, _: &SourceCx, bytes: &[u8]) -> Result<Self::Range> {
         let (end, blocks): (BlockNumber, Vec<LoggedBlock>) = decode(bytes)?;
-        let blocks: Vec<_> = blocks.into_iter().map(|block| Ok((block, log.read(&block)?))).collect::<Result<_>>()?;
-        Ok(ReceivedBlocks(Allocated::recovered(blocks.into_iter(), end)))
+        Ok(ReceivedBlocks(Blocks::Logged { blocks: blocks.into(), end }))
     }
 
     fn resume(&mut self, cx: &SourceCx, ranges: &[(BatchTime, Self::Range)]) -> Result<()> {
-        let end = ranges.iter().map(|(_, range)| range.0.end()).max().unwrap_or(0);
+        let ends: VecDeque<_> = ranges.iter().map(|(batch, range)| (*batch, range.end())).collect();
+        let end = ends.iter().map(|(_, end)| *end).max().unwrap_or(0);
         let log = self.open_log(cx)?;
         let (waiting, next) = log.unallocated(end)?;
         let waiting: Vec<_> = waiting.into_iter().map(|block| Ok((block, log.read(&block)?))).collect::<Result<_>>()?;
-        self.resumed = Some((Allocated::recovered(waiting.into_iter(), next), next));
+        self.resumed = Some((Allocated::recovered(waiting.into_iter(), next), ends));
         Ok(())
     }
 
@@ -475,34 +483,6 @@ impl<R: Receiver> std::fmt::Debug for ReceiverSource<R> {
             .field("name", &self.name)
             .field("options", &self.options)
             .finish_non_exhaustive()
-    }
-}
-
-/// The blocks that a batch was given by a receiver or a channel.
-pub struct ReceivedBlocks<T: Record + ?Sized>(pub(super) Allocated<T::Block>);
-
-impl<T: Fork + ?Sized> ReceivedBlocks<T> {
-    /// Copies of the blocks, for callers that cannot share them; the context can.
-    pub(super) fn copy(&self) -> Result<Vec<T::Block>> {
-        let copies = self.0.blocks().into_iter().map(|block| {
-            let mut copy = T::Block::default();
-            let mut held = T::hold(block, T::cloner());
-            T::views(&mut held).try_for_each(|record| T::append_view(&mut copy, record))?;
-            Ok(copy)
-        });
-        copies.collect()
-    }
-}
-
-impl<T: Record + ?Sized> Clone for ReceivedBlocks<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T: Record + ?Sized> std::fmt::Debug for ReceivedBlocks<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ReceivedBlocks").field(&self.0.blocks().len()).finish()
     }
 }
 
