@@ -90,7 +90,7 @@ fn state_and_windows_say_what_they_hold() {
     assert_eq!((state.state_keys, state.last_records), (5, 5));
     let window = find("reduce_by_key_and_window");
     assert_eq!((window.window_panes, window.last_records), (3, 3), "the last three batches held d, a and e");
-    assert!(!find("input").keeps_state);
+    assert!(!find("prepared batches").keeps_state);
 }
 
 #[test]
