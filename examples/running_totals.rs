@@ -80,6 +80,7 @@ fn by_map(payments: DStream<Entry>, calls: Calls) -> (DStream<Entry>, DStream<En
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
     let ctx = StreamingContext::builder("running_totals")
+        .ephemeral() // the state of an example may go with its process
         .batch_interval(Duration::from_millis(200))
         .graceful_stop_timeout(Duration::from_secs(600))
         .build()?;

@@ -82,6 +82,7 @@ fn sessions(actions: DStream<(u32, Action)>) -> (DStream<(u32, Session)>, DStrea
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
     let ctx = StreamingContext::builder("sessions_by_state")
+        .ephemeral() // the state of an example may go with its process
         .clock(SystemClock::with_speed(args.speed))
         .graceful_stop_timeout(Duration::from_secs(600))
         .build()?;

@@ -75,7 +75,7 @@ fn trending(tweets: DStream<str>, n: usize, damaged: Arc<AtomicU64>) -> DStream<
     tweets
         .filter_map(|line| parse(line, &damaged))
         .flat_map(|tweet| hashtags(&tweet.text))
-        .map(|tag| (tag, 1_u64))
+        .map(|tag| (tag, 1))
         .reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 1min, 5s, |(_, count)| *count > 0)
         .top_by(n, |(tag, count)| (*count, Reverse(tag.clone())))
 }

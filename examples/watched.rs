@@ -143,7 +143,7 @@ struct Trouble {
 impl Trouble {
     fn meet(&self, revenue: &Batch<(String, u64)>) -> std::result::Result<(), String> {
         let busiest = revenue.iter().map(|(_, cents)| *cents).max();
-        if !busiest.is_some_and(|cents| cents % 16 == 0) {
+        if busiest.is_none_or(|cents| cents % 16 != 0) {
             return Ok(());
         }
         if let Some(interval) = self.slow {

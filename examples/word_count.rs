@@ -47,7 +47,7 @@ fn top_words(lines: DStream<str>, min_len: usize, top: usize) -> DStream<(String
     lines
         .flat_map(|line| line.split(|c: char| !c.is_alphanumeric()))
         .filter(|word| !word.is_empty() && word.len() >= min_len)
-        .map(|word| (word, 1_u64))
+        .map(|word| (word, 1))
         .reduce_by_key(|a, b| a + b)
         .top_by(top, |(word, count)| (*count, Reverse(word.clone())))
 }

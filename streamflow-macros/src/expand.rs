@@ -69,6 +69,15 @@ pub(crate) mod tests {
         diagnostics.finish().iter().map(ToString::to_string).collect()
     }
 
+    /// The topology of a function.
+    pub(crate) fn topology(item: TokenStream) -> model::Topology {
+        let diagnostics = Diagnostics::new();
+        let function = parse::function(syn::parse2(item).expect("a function"), &diagnostics);
+        let topology = model::build(&function, &diagnostics);
+        diagnostics.finish();
+        topology
+    }
+
     /// The topology and the program of a function without mistakes.
     pub(crate) fn listing(item: TokenStream) -> (String, String) {
         let (diagnostics, options) = (Diagnostics::new(), Options::default());

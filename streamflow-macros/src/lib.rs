@@ -29,6 +29,7 @@ mod ops;
 mod parse;
 mod record;
 mod scan;
+mod types;
 
 #[cfg(test)]
 mod expansions;

@@ -13,6 +13,7 @@ use crate::closure::{self, Entry};
 use crate::model::{Argument, Node, NodeId, NodeKind, Shape, Topology};
 use crate::ops::Kind;
 use crate::scan;
+use crate::types::Types;
 
 /// A stage with more sinks is split: tuples of ports are no longer than this.
 const MAX_PORTS: usize = 16;
@@ -26,6 +27,7 @@ pub(crate) struct Program {
     pub(crate) tables: Vec<NodeId>,
     /// The operators of the plan, in the order of the program.
     pub(crate) operators: Vec<NodeId>,
+    pub(crate) types: Types,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,7 +88,14 @@ pub(crate) fn lower(topology: &Topology) -> Program {
     let operators = topology.nodes().filter(|(_, node)| is_planned(node)).map(|(id, _)| id).collect();
     let tables = topology.nodes().filter(|(_, node)| node.applied().is_some_and(|applied| applied.joins_table()));
     let tables = tables.map(|(id, _)| id).collect();
-    let program = Program { sinks: Vec::new(), stages: Vec::new(), steps: Vec::new(), tables, operators };
+    let program = Program {
+        sinks: Vec::new(),
+        stages: Vec::new(),
+        steps: Vec::new(),
+        tables,
+        operators,
+        types: Types::of(topology),
+    };
     let mut lowering = Lowering { topology, program, collected: collected(topology), sinks: HashMap::new() };
     lowering.run();
     lowering.program
@@ -95,14 +104,14 @@ pub(crate) fn lower(topology: &Topology) -> Program {
 /// Whether the plan has an entry for the node: methods of handles tell the runtime about themselves.
 fn is_planned(node: &Node) -> bool {
     node.applied()
-        .is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform | Kind::Snapshots | Kind::Output))
+        .is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform(_) | Kind::Snapshots | Kind::Output))
 }
 
 /// The fused nodes that are needed as a handle.
 fn collected(topology: &Topology) -> HashSet<NodeId> {
     let by_handle = topology.nodes().filter(|(_, node)| match &node.kind {
         NodeKind::Call { .. } => true,
-        NodeKind::Operator(applied) => matches!(applied.operator.kind, Kind::Transform | Kind::Output),
+        NodeKind::Operator(applied) => matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output),
         NodeKind::Parameter(_) | NodeKind::CallResult { .. } => false,
     });
     let read = by_handle.flat_map(|(_, node)| node.inputs.iter().copied());
@@ -125,7 +134,7 @@ impl Lowering<'_> {
                 NodeKind::Parameter(_) | NodeKind::CallResult { .. } => self.stages_of(id),
                 NodeKind::Call { .. } => self.program.steps.push(Step::Call(id)),
                 NodeKind::Operator(applied) => match applied.operator.kind {
-                    Kind::Transform | Kind::Output => {
+                    Kind::Transform(_) | Kind::Output => {
                         self.program.steps.push(Step::Method(id));
                         self.stages_of(id);
                     }
@@ -244,8 +253,8 @@ impl Lowering<'_> {
         }
         let node = self.topology.node(id);
         let (kind, ports) = if node.shape() == Shape::Fused {
-            let kind = match node.record.clone().filter(is_view) {
-                Some(view) => SinkKind::CollectViews(Box::new(view)),
+            let kind = match self.program.types.view(id) {
+                Some(view) => SinkKind::CollectViews(Box::new(view.clone())),
                 None => SinkKind::Collect,
             };
             (kind, self.routes(id).into_iter().map(|route| Port { input: 0, route }).collect())
@@ -293,15 +302,6 @@ pub(crate) fn names_used(argument: &Argument) -> Vec<syn::Ident> {
         Argument::Closure(closure) => scan::free_names(closure),
         Argument::Path(path) => scan::mentions(path),
         Argument::Value(value) => scan::mentions(value),
-    }
-}
-
-/// Whether records of this type are views, borrowed from their batch.
-pub(crate) fn is_view(record: &Type) -> bool {
-    match record {
-        Type::Slice(_) => true,
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "str"),
-        _ => false,
     }
 }
 

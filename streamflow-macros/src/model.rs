@@ -113,7 +113,7 @@ impl Node {
             NodeKind::Operator(applied) => match applied.operator.kind {
                 Kind::Narrow(_) | Kind::Partition(_) | Kind::Union => Shape::Fused,
                 Kind::Wide(_) if applied.joins_table() => Shape::Fused,
-                Kind::Wide(_) | Kind::Transform | Kind::Snapshots => Shape::Handle,
+                Kind::Wide(_) | Kind::Transform(_) | Kind::Snapshots => Shape::Handle,
                 Kind::Output => Shape::NoStream,
             },
         }
@@ -180,9 +180,10 @@ pub(crate) fn build(function: &Function, diagnostics: &Diagnostics) -> Topology 
     let mut builder =
         Builder { topology, names: HashMap::new(), ids: HashMap::new(), binding: String::new(), plain, diagnostics };
     for parameter in &function.parameters {
-        if let Parameter::Stream { name } = parameter {
+        if let Parameter::Stream { name, record } = parameter {
             let node = builder.push(NodeKind::Parameter(name.clone()), Vec::new(), name.span());
-            builder.topology.nodes[node.0].name = Some(name.clone());
+            let declared = &mut builder.topology.nodes[node.0];
+            (declared.name, declared.record) = (Some(name.clone()), Some((**record).clone()));
             builder.names.insert(name.to_string(), Some(node));
         }
     }
@@ -267,10 +268,7 @@ impl Builder<'_> {
         }
         for (stream, record) in streams.into_iter().zip(&function.results) {
             let Some(stream) = stream else { continue };
-            let node = &mut self.topology.nodes[stream.0];
-            if !matches!(node.kind, NodeKind::Parameter(_)) {
-                node.record.get_or_insert_with(|| record.clone());
-            }
+            self.topology.nodes[stream.0].record.get_or_insert_with(|| record.clone());
             self.topology.results.push(stream);
         }
     }

@@ -84,7 +84,14 @@ fn state_and_windows_say_what_they_hold() {
     test.output(&recent(input));
     test.run_batches(4).unwrap();
     let metrics = test.context().metrics();
-    let find = |made_by: &str| metrics.streams.iter().find(|stream| stream.made_by == made_by).unwrap();
+    let find = |made_by: &str| {
+        let made = metrics.streams.iter().map(|stream| &stream.made_by).collect::<Vec<_>>();
+        metrics
+            .streams
+            .iter()
+            .find(|stream| stream.made_by == made_by)
+            .unwrap_or_else(|| panic!("{made_by} in {made:?}"))
+    };
     let state = find("update_state_by_key");
     assert!(state.keeps_state && state.state_bytes > 0);
     assert_eq!((state.state_keys, state.last_records), (5, 5));

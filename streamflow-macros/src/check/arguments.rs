@@ -62,7 +62,7 @@ fn kinds(applied: &Applied, diagnostics: &Diagnostics) {
 
 fn function(applied: &Applied, argument: &Argument, parameters: usize, diagnostics: &Diagnostics) {
     // Methods of handles have several forms, and types that say what they take.
-    if matches!(applied.operator.kind, Kind::Transform | Kind::Output) {
+    if matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output) {
         return;
     }
     let name = &applied.name;

@@ -4,6 +4,7 @@
 //! the place of the operator or closure that it came from.
 
 mod fallback;
+mod parts;
 mod plan;
 mod site;
 mod stage;
@@ -23,6 +24,7 @@ use crate::lower::{Program, Sink, SinkKind, Step, names_used};
 use crate::model::{Applied, Argument, Node, NodeId, NodeKind, Shape, Topology};
 use crate::ops::{Kind, Takes, Wide};
 use crate::parse::{Function, PlainNames, Statement};
+use crate::types::is_view;
 
 /// Emits a function without mistakes.
 pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) -> TokenStream {
@@ -35,13 +37,15 @@ pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) 
     let parameters = topology.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Parameter(_)));
     let shared = parameters.map(|(id, _)| emitter.shared(id));
     let steps = program.steps.iter().map(|step| emitter.step(*step));
-    let results = emitter.results();
+    let (codecs, results) = (emitter.codecs(), emitter.results());
     quote! {
         #(#attrs)*
+        #[allow(clippy::type_complexity)]
         #vis #sig {
             #plan
             #[allow(unused_imports)]
             use ::streamflow::__private::{HowFirst as _, HowId as _, HowSecond as _, HowView as _};
+            #codecs
             let #scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
             #plain
             #(#tables)*
@@ -132,7 +136,7 @@ impl Emitter<'_> {
             SinkKind::CollectViews(view) => ("CollectViews".into(), quote_spanned!(span=> ::<#view>)),
         };
         let ty = Ident::new(&ty, span);
-        let yields = match (kind, &self.topology.node(*node).record) {
+        let yields = match (kind, self.program.types.wanted(*node)) {
             (SinkKind::CollectViews(_), _) | (_, None) => TokenStream::new(),
             (_, Some(record)) => {
                 let span = hygiene::at(syn::spanned::Spanned::span(record));
@@ -187,7 +191,31 @@ impl Emitter<'_> {
             SinkKind::Shuffle { .. } => self.arguments(applied),
             SinkKind::Collect | SinkKind::CollectViews(_) => Vec::new(),
         };
-        quote_spanned!(span=> let #handle = #sink.finish(&__OPERATORS[#index] #(, #arguments)*); #shared)
+        let kept = match kind {
+            SinkKind::Shuffle { .. } => self.kept(*node, &handle),
+            SinkKind::Collect | SinkKind::CollectViews(_) => TokenStream::new(),
+        };
+        quote_spanned!(span=> let #handle = #sink.finish(&__OPERATORS[#index] #(, #arguments)*); #kept #shared)
+    }
+
+    /// Makes the codecs that [`kept`](Self::kept) asks for visible, if it does.
+    fn codecs(&self) -> TokenStream {
+        let keeps = |node: &Node| node.applied().is_some_and(|applied| applied.operator.keeps().is_some());
+        match self.topology.nodes().any(|(_, node)| keeps(node)) {
+            true => quote! {
+                #[allow(unused_imports)]
+                use ::streamflow::__private::{HasCodec as _, NoCodec as _};
+            },
+            false => TokenStream::new(),
+        }
+    }
+
+    /// Tells the runtime how what an operator keeps is written to a checkpoint, if its types can be.
+    fn kept(&self, node: NodeId, handle: &Ident) -> TokenStream {
+        let applied = self.applied(node);
+        let span = hygiene::at(applied.name.span());
+        let Some(tag) = applied.operator.keeps().map(|tag| Ident::new(tag, span)) else { return TokenStream::new() };
+        quote_spanned!(span=> #handle.keep_with((&&#handle.#tag()).codec());)
     }
 
     /// A method of a handle: what transforms whole batches, and outputs.
@@ -203,7 +231,8 @@ impl Emitter<'_> {
             Kind::Output => quote_spanned!(span=> #call;),
             _ => {
                 let (handle, ty, shared) = (self.handle(node), self.declared(node), self.shared(node));
-                quote_spanned!(span=> let #handle #ty = #call; #shared)
+                let kept = self.kept(node, &handle);
+                quote_spanned!(span=> let #handle #ty = #call; #kept #shared)
             }
         }
     }
@@ -250,7 +279,7 @@ impl Emitter<'_> {
     /// The arguments as the runtime takes them: the user's in order, defaults for those left out.
     fn arguments(&self, applied: &Applied) -> Vec<TokenStream> {
         let span = hygiene::at(applied.name.span());
-        let is_method = matches!(applied.operator.kind, Kind::Transform | Kind::Output);
+        let is_method = matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output);
         let mut arguments = Vec::new();
         for (place, takes) in applied.takes().iter().enumerate() {
             match (takes, applied.at(place)) {
@@ -303,7 +332,7 @@ impl Emitter<'_> {
         let is_wide = self.topology.node(node).shape() == Shape::Handle
             && matches!(kind, NodeKind::Operator(applied) if matches!(applied.operator.kind, Kind::Wide(_)));
         match record {
-            Some(record) if is_wide && !crate::lower::is_view(record) => {
+            Some(record) if is_wide && !is_view(record) => {
                 let span = hygiene::at(syn::spanned::Spanned::span(record));
                 quote_spanned!(span=> ::streamflow::__private::declared_stream::<#record, _>(#value))
             }
@@ -328,7 +357,7 @@ impl Emitter<'_> {
 
 /// Whether a node gets its records from a stage, rather than from a handle.
 fn is_fed(node: &Node) -> bool {
-    node.applied().is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform | Kind::Output))
+    node.applied().is_some_and(|applied| !matches!(applied.operator.kind, Kind::Transform(_) | Kind::Output))
 }
 
 /// Copies of the plain variables among `names`, for a closure to own.

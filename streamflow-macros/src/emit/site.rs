@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, Lifetime};
 
+use super::parts::Parts;
 use crate::closure::{self, Entry};
 use crate::hygiene;
 use crate::model::{Applied, Argument, NodeId};
@@ -172,15 +173,15 @@ pub(super) fn fork_to(consumer: &str, variable: &Ident, span: Span) -> TokenStre
 
 /// The record in `variable` on its way out of the loop. A tuple that was written as such goes part by part, so that a
 /// literal in it takes the type that is declared for the result.
-pub(super) fn lift_record(variable: &Ident, parts: Option<usize>, span: Span) -> TokenStream {
-    let Some(parts) = parts else { return lift(&quote_spanned!(span=> #variable), span) };
-    let names: Vec<Ident> = (0..parts).map(|part| hygiene::numbered("t", part, span)).collect();
-    let lifted = names.iter().map(|name| lift(&quote_spanned!(span=> #name), span));
+pub(super) fn lift_record(variable: &Ident, parts: &Parts, span: Span) -> TokenStream {
+    let Parts::Tuple(parts) = parts else { return lift(variable, span) };
+    let names: Vec<Ident> = (0..parts.len()).map(|part| hygiene::numbered("t", part, span)).collect();
+    let lifted = names.iter().zip(parts).map(|(name, part)| lift_record(name, part, span));
     quote_spanned!(span=> { let (#(#names),*) = #variable; (#(#lifted),*) })
 }
 
 /// A record or a part of one on its way out of the loop: owned there, and only if it has to be.
-pub(super) fn lift(value: &TokenStream, span: Span) -> TokenStream {
+fn lift(value: &Ident, span: Span) -> TokenStream {
     let lifted = hygiene::local("l", span);
     let how = how(&lifted, span);
     quote_spanned!(span=> { let #lifted = #value; #how.lift(#lifted) })

@@ -3,15 +3,16 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::spanned::Spanned;
-use syn::{Expr, Stmt};
 
+use super::parts::Parts;
 use super::site::{self, Site};
 use super::{Emitter, captures};
 use crate::closure::Entry;
 use crate::hygiene;
-use crate::lower::{self, Branch, SinkKind, Stage, names_used};
+use crate::lower::{Branch, SinkKind, Stage, names_used};
 use crate::model::{Applied, Argument, NodeId};
 use crate::ops::{Kind, Wide};
+use crate::types::is_view;
 
 /// Emits a stage: the plan's entry, the captured variables, the loop.
 pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> TokenStream {
@@ -122,7 +123,7 @@ impl<'a> Loop<'a> {
     fn whole(&mut self, node: NodeId, entry: Entry, branches: &'a [Branch], records: TokenStream) -> TokenStream {
         let Kind::Partition(emit) = self.applied(node).operator.kind else { unreachable!("checked by the caller") };
         let consumers = self.consumers(branches, Record::default());
-        let inner = self.declared(node, Record::default(), consumers);
+        let inner = self.declared(node, &Parts::default(), consumers);
         let site = self.site(node, entry, inner, records);
         let code = emit(&site);
         self.buffered(code)
@@ -156,7 +157,7 @@ impl<'a> Loop<'a> {
         let last = branches.len().saturating_sub(1);
         let mut code = TokenStream::new();
         for (index, branch) in looking.into_iter().chain(taking).enumerate() {
-            let branch = self.branch(branch, Record { shared: record.shared || index < last, ..record });
+            let branch = self.branch(branch, Record { shared: record.shared || index < last, ..record.clone() });
             code.extend(match branches.len() {
                 1 => branch,
                 _ => quote_spanned!(Span::mixed_site()=> { #branch }),
@@ -177,11 +178,15 @@ impl<'a> Loop<'a> {
                     Kind::Wide(Wide { with_table: Some(narrow), .. }) => narrow,
                     _ => unreachable!("only fused operators stand in a stage"),
                 };
-                let behind = if narrow.by_reference { record } else { Record { shared: false, parts: parts(applied) } };
-                let consumers = self.consumers(branches, behind);
-                let inner = self.declared(*node, behind, consumers);
+                let copied = record.shared && !narrow.by_reference;
+                let behind = match narrow.by_reference {
+                    true => record,
+                    false => Record { shared: false, parts: Parts::made_by(applied, &record.parts) },
+                };
+                let consumers = self.consumers(branches, behind.clone());
+                let inner = self.declared(*node, &behind.parts, consumers);
                 let code = (narrow.emit)(&self.site(*node, *entry, inner, TokenStream::new()));
-                self.forked(applied, record.shared && !narrow.by_reference, false, code)
+                self.forked(applied, copied, false, code)
             }
         }
     }
@@ -189,12 +194,12 @@ impl<'a> Loop<'a> {
     /// `code`, behind a check that the record is of the type that the user declared for the stream.
     ///
     /// A stream with a sink is checked there; here the record stays in the loop, so the check is never executed.
-    fn declared(&self, node: NodeId, record: Record, code: TokenStream) -> TokenStream {
+    fn declared(&self, node: NodeId, parts: &Parts, code: TokenStream) -> TokenStream {
         let collected = self.emitter.program.sinks.iter().any(|sink| sink.node == node);
         match &self.emitter.topology.node(node).record {
-            Some(declared) if !collected && !lower::is_view(declared) => {
+            Some(declared) if !collected && !is_view(declared) => {
                 let span = hygiene::at(declared.span());
-                let lifted = site::lift_record(&hygiene::local("x", span), record.parts, span);
+                let lifted = site::lift_record(&hygiene::local("x", span), parts, span);
                 quote_spanned! {span=>
                     if false {
                         let _ = ::streamflow::__private::declared::<#declared>(#lifted);
@@ -235,7 +240,7 @@ impl<'a> Loop<'a> {
         let buffer = hygiene::numbered("buffer", number, span);
         self.partitions.push(Buffered { number, node, entry, branches });
         let x = hygiene::local("x", span);
-        let lifted = site::lift_record(&x, record.parts, span);
+        let lifted = site::lift_record(&x, &record.parts, span);
         let push = quote_spanned!(span=> #buffer.push(::streamflow::__private::Lifted::own(#lifted)););
         self.forked(applied, record.shared, false, push)
     }
@@ -262,11 +267,13 @@ impl<'a> Loop<'a> {
             _ if looks_only => return quote_spanned!(span=> #enter #out.#output.push(&#x); #leave),
             SinkKind::Shuffle { .. } if applied.operator.keyed => {
                 let (key, value, split) = site::pair(applied);
-                let [key, value] = [key, value].map(|part| site::lift(&quote_spanned!(span=> #part), span));
+                let [key_parts, value_parts] = record.parts.pair();
+                let key = site::lift_record(&key, &key_parts, span);
+                let value = site::lift_record(&value, &value_parts, span);
                 quote_spanned!(span=> #split #enter #out.#output.push(#key, #value); #leave)
             }
             _ => {
-                let mut lifted = site::lift_record(&x, record.parts, span);
+                let mut lifted = site::lift_record(&x, &record.parts, span);
                 if let (SinkKind::Collect, Some(ty)) = (&sink.kind, &self.emitter.topology.node(sink.node).record) {
                     lifted = quote_spanned!(span=> ::streamflow::__private::declared::<#ty>(#lifted));
                 }
@@ -279,31 +286,9 @@ impl<'a> Loop<'a> {
 }
 
 /// What is known of the record in `__x`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Record {
     /// Whether somebody needs it afterwards, so that it can be looked at but not moved.
     shared: bool,
-    /// The number of its parts, if it was written as a tuple.
-    parts: Option<usize>,
-}
-
-/// The number of parts of the tuples that an operator makes, where that can be read off.
-fn parts(applied: &Applied) -> Option<usize> {
-    match (applied.operator.name, applied.arguments.first()) {
-        ("map", Some(Argument::Closure(closure))) => tuple_parts(&closure.body),
-        ("key_by" | "map_values" | "flat_map_values" | "swap", _) => Some(2),
-        _ => None,
-    }
-}
-
-fn tuple_parts(body: &Expr) -> Option<usize> {
-    match body {
-        Expr::Tuple(tuple) => Some(tuple.elems.len()).filter(|parts| (2..=6).contains(parts)),
-        Expr::Paren(inner) => tuple_parts(&inner.expr),
-        Expr::Block(block) => match block.block.stmts.last() {
-            Some(Stmt::Expr(tail, None)) => tuple_parts(tail),
-            _ => None,
-        },
-        _ => None,
-    }
+    parts: Parts,
 }

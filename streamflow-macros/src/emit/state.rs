@@ -33,16 +33,14 @@ pub(super) fn finish(emitter: &Emitter<'_>, node: NodeId, sink: &proc_macro2::Id
         .map(|(consumer, _)| consumer)
         .filter(|id| emitter.topology.node(*id).applied().is_some_and(|a| matches!(a.operator.kind, Kind::Snapshots)))
         .collect();
-    if snapshots.is_empty() {
-        return quote_spanned!(span=> let #handle = #finished.into_mapped(); #shared);
-    }
     let both = hygiene::numbered("states", node.0, span);
     let snapshots = snapshots.iter().map(|id| {
         let span = hygiene::at(emitter.topology.node(*id).span);
         let (handle, ty, shared) = (emitter.handle(*id), emitter.declared(*id), emitter.shared(*id));
         quote_spanned!(span=> let #handle #ty = #both.state_snapshots(); #shared)
     });
-    quote_spanned!(span=> let #both = #finished; #(#snapshots)* let #handle = #both.into_mapped(); #shared)
+    let kept = emitter.kept(node, &both);
+    quote_spanned!(span=> let #both = #finished; #kept #(#snapshots)* let #handle = #both.into_mapped(); #shared)
 }
 
 /// The function apart from the rest of the spec, so that the types of its parameters are known.

@@ -62,7 +62,7 @@ pub(crate) enum Kind {
     /// A shuffle: a sink of the stages before it, the head of a stage behind it.
     Wide(Wide),
     /// A method of the stream's handle that yields another handle.
-    Transform,
+    Transform(Keeps),
     /// The states behind a wide operator that has [`Wide::states`].
     Snapshots,
     /// A method of the stream's handle that ends the chain.
@@ -78,12 +78,21 @@ pub(crate) struct Wide {
     pub(crate) with_table: Option<Narrow>,
     /// Whether its states can be asked for beside its records.
     pub(crate) states: bool,
+    pub(crate) keeps: Keeps,
+    /// Whether what it yields has the type of what it reads.
+    pub(crate) same_type: bool,
 }
 
 impl Wide {
-    const ONE: Wide = Wide { inputs: 1, by_reference: false, with_table: None, states: false };
+    const ONE: Wide =
+        Wide { inputs: 1, by_reference: false, with_table: None, states: false, keeps: None, same_type: false };
+    const SAME: Wide = Wide { same_type: true, ..Wide::ONE };
     const TWO: Wide = Wide { inputs: 2, ..Wide::ONE };
 }
+
+/// The method of the handle that names the types of what an operator keeps from batch to batch, if they are the user's:
+/// what can be written to a checkpoint depends on them.
+pub(crate) type Keeps = Option<&'static str>;
 
 /// How a narrow operator stands in the loop.
 #[derive(Clone, Copy)]
@@ -167,6 +176,27 @@ pub(crate) fn places(takes: &[Takes], given: &[Given<'_>]) -> Vec<usize> {
 }
 
 impl Operator {
+    /// Whether its records have the type of those that it reads.
+    pub(crate) fn keeps_type(&self) -> bool {
+        match &self.kind {
+            Kind::Narrow(narrow) => narrow.by_reference,
+            Kind::Union => true,
+            Kind::Wide(wide) => wide.same_type,
+            // A window yields the batches that it keeps.
+            Kind::Transform(keeps) => keeps.is_some(),
+            Kind::Partition(_) | Kind::Snapshots | Kind::Output => false,
+        }
+    }
+
+    /// How the types of what it keeps are asked for.
+    pub(crate) fn keeps(&self) -> Keeps {
+        match &self.kind {
+            Kind::Wide(wide) => wide.keeps,
+            Kind::Transform(keeps) => *keeps,
+            _ => None,
+        }
+    }
+
     /// The type of the operator's sink: its name in camel case.
     pub(crate) fn sink(&self) -> String {
         self.name

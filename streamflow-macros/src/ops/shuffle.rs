@@ -27,7 +27,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Function(2)],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
     Operator {
         name: "reduce_by_key",
@@ -35,7 +35,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::Function(2), Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
     Operator {
         name: "combine_by_key",
@@ -59,7 +59,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::Value, Takes::Function(2), Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
     Operator {
         name: "group_by_key",
@@ -75,7 +75,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
     Operator {
         name: "repartition",
@@ -83,7 +83,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Value],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
     Operator {
         name: "partition_by",
@@ -91,7 +91,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
     Operator {
         name: "top_by",
@@ -99,6 +99,6 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Value, Takes::Function(1)],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide::SAME),
     },
 ];

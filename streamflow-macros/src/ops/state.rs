@@ -19,7 +19,7 @@ pub(super) const OPERATORS: &[Operator] = &[
             arguments: &[Takes::Function(4), NO_STATE, Takes::Partitions],
             runtime: "UpdateStateByKeyWithTime",
         }],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::ONE }),
     },
     Operator {
         name: "update_state_by_partition",
@@ -27,7 +27,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::Function(2), NO_STATE, Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::ONE }),
     },
     Operator {
         name: "map_with_state",
@@ -46,7 +46,7 @@ pub(super) const OPERATORS: &[Operator] = &[
                 runtime: "MapWithStateTime",
             },
         ],
-        kind: Kind::Wide(Wide { states: true, ..Wide::ONE }),
+        kind: Kind::Wide(Wide { states: true, keeps: Some("pair_tag"), ..Wide::ONE }),
     },
     Operator {
         name: "state_snapshots",

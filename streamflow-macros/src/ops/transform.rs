@@ -9,7 +9,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Function(1)],
         forms: &[],
-        kind: Kind::Transform,
+        kind: Kind::Transform(None),
     },
     Operator {
         name: "transform_with",
@@ -17,6 +17,6 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Stream, Takes::Function(2)],
         forms: &[],
-        kind: Kind::Transform,
+        kind: Kind::Transform(None),
     },
 ];

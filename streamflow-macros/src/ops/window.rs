@@ -13,7 +13,7 @@ pub(super) const OPERATORS: &[Operator] = &[
             arguments: &[Takes::Length, Takes::Slide],
             runtime: "window_by_parent",
         }],
-        kind: Kind::Transform,
+        kind: Kind::Transform(Some("block_tag")),
     },
     Operator {
         name: "count_by_window",
@@ -29,7 +29,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: false,
         arguments: &[Takes::Length, Takes::Slide, Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::ONE }),
     },
     Operator {
         name: "reduce_by_window",
@@ -41,7 +41,7 @@ pub(super) const OPERATORS: &[Operator] = &[
             arguments: &[Takes::Function(2), Takes::Function(2), Takes::Length, Takes::Slide],
             runtime: "ReduceByWindowInverse",
         }],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide { keeps: Some("value_tag"), ..Wide::SAME }),
     },
     Operator {
         name: "reduce_by_key_and_window",
@@ -61,7 +61,7 @@ pub(super) const OPERATORS: &[Operator] = &[
             ],
             runtime: "ReduceByKeyAndWindowInverse",
         }],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::SAME }),
     },
     Operator {
         name: "group_by_key_and_window",
@@ -69,7 +69,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         keyed: true,
         arguments: &[Takes::Length, Takes::Slide, Takes::Partitions],
         forms: &[],
-        kind: Kind::Wide(Wide::ONE),
+        kind: Kind::Wide(Wide { keeps: Some("pair_tag"), ..Wide::ONE }),
     },
 ];
 

@@ -55,10 +55,11 @@ fn declaration(local: &Local, known: &mut Names, diagnostics: &Diagnostics) -> S
         None => return plain(local, known, diagnostics),
     };
     let bound = bound(&local.pat, None, diagnostics);
-    for Bound { name, .. } in &bound {
-        if known.is_stream(name) {
-            diagnostics.add(shadowed(name));
+    for (index, Bound { name, .. }) in bound.iter().enumerate() {
+        if bound[..index].iter().any(|other| other.name == *name) {
+            diagnostics.add(Mistake::at(name.span(), format!("`{name}` stands for two streams")));
         }
+        // From here on, a name that was another stream's means this one, as in all of Rust.
         known.streams.insert(name.to_string());
     }
     Statement::Stream { binding: Binding::Let(bound), value }
@@ -73,8 +74,8 @@ fn plain(local: &Local, known: &Names, diagnostics: &Diagnostics) -> Statement {
 
 fn shadowed(name: &syn::Ident) -> Mistake {
     Mistake::at(name.span(), format!("`{name}` is already the name of a stream"))
-        .reason("a stream's name identifies its operators in plans, metrics and checkpoints")
-        .help("give it a name of its own")
+        .reason("what follows would read as a part of the topology, but is a plain value")
+        .help("give the value a name of its own")
 }
 
 /// The names that a pattern gives to streams, with the record types of annotations.

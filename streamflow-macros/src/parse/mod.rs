@@ -28,7 +28,7 @@ pub(crate) struct Function {
 }
 
 pub(crate) enum Parameter {
-    Stream { name: Ident },
+    Stream { name: Ident, record: Box<Type> },
     Plain { names: Vec<Ident>, ty: Box<Type> },
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn function(mut item: ItemFn, diagnostics: &Diagnostics) -> Function 
     duration::replace_literals(&mut item.block, diagnostics);
     let parameters = signature::parameters(&item.sig, diagnostics);
     let streams = parameters.iter().filter_map(|parameter| match parameter {
-        Parameter::Stream { name } => Some(name.to_string()),
+        Parameter::Stream { name, .. } => Some(name.to_string()),
         Parameter::Plain { .. } => None,
     });
     let mut known = Names { streams: streams.collect() };

@@ -17,10 +17,10 @@ pub(super) fn parameters(signature: &Signature, diagnostics: &Diagnostics) -> Ve
 }
 
 fn parameter(typed: &PatType, diagnostics: &Diagnostics) -> Option<Parameter> {
-    if record_type(&typed.ty).is_some() {
+    if let Some(record) = record_type(&typed.ty) {
         return match &*typed.pat {
             Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() => {
-                Some(Parameter::Stream { name: pat.ident.clone() })
+                Some(Parameter::Stream { name: pat.ident.clone(), record: Box::new(record.clone()) })
             }
             pat => {
                 let mistake = Mistake::on(pat, "a stream parameter needs a name");
@@ -38,7 +38,7 @@ fn parameter(typed: &PatType, diagnostics: &Diagnostics) -> Option<Parameter> {
         diagnostics.add(mistake);
         // It was meant as a stream, and the body uses it as one.
         if let Pat::Ident(pat) = &*typed.pat {
-            return Some(Parameter::Stream { name: pat.ident.clone() });
+            return Some(Parameter::Stream { name: pat.ident.clone(), record: Box::new(record.clone()) });
         }
     } else if mentions_stream_type(&typed.ty) {
         let mistake = Mistake::on(&typed.ty, "a stream inside another type")

@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
     static __FUNCTION: ::streamflow::__private::Function = ::streamflow::__private::Function {
         name: "called",

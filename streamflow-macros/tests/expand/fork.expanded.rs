@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
     static __FUNCTION: ::streamflow::__private::Function = ::streamflow::__private::Function {
         name: "fork",

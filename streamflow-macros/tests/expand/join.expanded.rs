@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn join(
     clicks: DStream<(u32, String)>,
     users: DStream<User>,

@@ -1,4 +1,5 @@
 /// Prints the longest lines, and reports all.
+#[allow(clippy::type_complexity)]
 pub fn outputs(lines: DStream<str>, top: usize) {
     static __FUNCTION: ::streamflow::__private::Function = ::streamflow::__private::Function {
         name: "outputs",

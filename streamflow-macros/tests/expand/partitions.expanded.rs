@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
     static __FUNCTION: ::streamflow::__private::Function = ::streamflow::__private::Function {
         name: "partitions",

@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn state(
     pairs: DStream<(String, u64)>,
     limit: u64,
@@ -31,6 +32,8 @@ fn state(
     use ::streamflow::__private::{
         HowFirst as _, HowId as _, HowSecond as _, HowView as _,
     };
+    #[allow(unused_imports)]
+    use ::streamflow::__private::{HasCodec as _, NoCodec as _};
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::MapWithStatePlain::new();
     __sink0.yields::<u64>();
@@ -119,6 +122,7 @@ fn state(
             },
             |__spec| __spec.timeout(::core::time::Duration::new(1800u64, 0u32)),
         );
+    __states1.keep_with((&&__states1.pair_tag()).codec());
     let __n4: ::streamflow::DStream<(String, u64)> = __states1.state_snapshots();
     let __n1 = __states1.into_mapped();
     let __n2 = __sink1
@@ -128,6 +132,7 @@ fn state(
             ::core::iter::empty(),
             ::core::option::Option::None,
         );
+    __n2.keep_with((&&__n2.pair_tag()).codec());
     __n2.print(10);
     (::streamflow::__private::declared_stream::<u64, _>(__n1), __n4)
 }

@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
     static __FUNCTION: ::streamflow::__private::Function = ::streamflow::__private::Function {
         name: "union",

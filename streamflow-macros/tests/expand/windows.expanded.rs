@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn windows(
     pairs: DStream<(String, u64)>,
     keep: u64,
@@ -34,6 +35,8 @@ fn windows(
     use ::streamflow::__private::{
         HowFirst as _, HowId as _, HowSecond as _, HowView as _,
     };
+    #[allow(unused_imports)]
+    use ::streamflow::__private::{HasCodec as _, NoCodec as _};
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     ::streamflow::__private::shared(&pairs);
     let __sink0 = ::streamflow::__private::sink::CountByWindow::new();
@@ -70,6 +73,7 @@ fn windows(
         },
     );
     let __n1 = pairs.window_by_parent(::core::time::Duration::new(60u64, 0u32));
+    __n1.keep_with((&&__n1.block_tag()).codec());
     let __sink1 = ::streamflow::__private::sink::ReduceByKeyAndWindowInverse::new();
     __sink1.yields::<(String, u64)>();
     let __port1_0 = __sink1.port();
@@ -131,6 +135,7 @@ fn windows(
                 move |(_, count)| *count > keep
             },
         );
+    __n2.keep_with((&&__n2.pair_tag()).codec());
     let __n3 = __sink0
         .finish(
             &__OPERATORS[1usize],

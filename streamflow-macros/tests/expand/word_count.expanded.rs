@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
     static __FUNCTION: ::streamflow::__private::Function = ::streamflow::__private::Function {
         name: "word_count",

@@ -25,6 +25,19 @@ fn a_closure_may_reuse_the_name_of_a_stream() {
 }
 
 #[test]
+fn a_later_stream_may_take_the_name_of_an_earlier_one() {
+    #[stream]
+    fn sums(numbers: DStream<i64>) -> DStream<i64> {
+        let numbers = numbers.map(|n| n + 1);
+        let pairs = numbers.map(|n| (n % 2, n));
+        let pairs = pairs.reduce_by_key(|a, b| a + b);
+        let numbers = pairs.map(|(_, sum)| sum).union(numbers);
+        numbers
+    }
+    assert_eq!(sorted(on([1, 2, 3], sums)), [2, 3, 3, 4, 6]);
+}
+
+#[test]
 fn parameters_may_have_the_names_that_a_loop_would_use() {
     #[stream]
     fn sums(numbers: DStream<i64>, x: i64, part: i64, out: i64, k: i64, v: i64) -> DStream<(i64, i64)> {

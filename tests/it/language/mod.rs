@@ -3,6 +3,7 @@
 mod borrowing;
 mod closures;
 mod corners;
+mod declared;
 mod failures;
 mod graphs;
 mod outputs;

@@ -2,8 +2,9 @@ use streamflow::prelude::*;
 
 #[stream]
 fn long(words: DStream<String>) -> DStream<String> {
-    let words = words.filter(|word| word.len() > 3);
-    words
+    let long = words.filter(|word| word.len() > 3);
+    let words = 3;
+    long.filter(move |word| word.len() > words)
 }
 
 fn main() {}
