@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use streamflow::prelude::*;
 use streamflow::source::{Receiver, Store};
 use streamflow::testing::{Driver, SimulatedFs};
 use streamflow::{Clock, ManualClock, MissedBatches, Result};
