@@ -92,6 +92,7 @@ pub use crate::dstream::DStream;
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::plan::explain::Explanation;
 pub use crate::record::{Block, BytesBlock, Fork, Record, TextBlock};
+pub use crate::recovery::inspect::{CheckpointSummary, InputSummary, StateSummary, WaitingBatch, inspect_checkpoint};
 pub use crate::recovery::settings::MissedBatches;
 pub use crate::stage::map_with_state::MapWithStateStream;
 pub use crate::stage::static_table::StaticTable;

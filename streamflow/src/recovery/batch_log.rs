@@ -1,6 +1,6 @@
 //! The log of batches: what was planned before it ran, what was completed after its outputs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
 use crate::time::BatchTime;
-use crate::wal::{Log, LogOptions};
+use crate::wal::{Log, LogOptions, Records, read_log};
 
 /// A batch whose ranges are fixed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,11 +87,21 @@ impl BatchLog {
 
     /// What happened after the batch of the checkpoint.
     pub(crate) fn history(&self, checkpoint: Option<BatchTime>) -> Result<History> {
+        History::read(self.log.records(), &self.dir, checkpoint)
+    }
+}
+
+impl History {
+    /// The history of a log that is only looked at.
+    pub(crate) fn look(files: &SharedFs, dir: &Path, checkpoint: Option<BatchTime>) -> Result<Self> {
+        Self::read(read_log(SharedFs::clone(files), dir)?, dir, checkpoint)
+    }
+
+    fn read(mut records: Records, dir: &Path, checkpoint: Option<BatchTime>) -> Result<Self> {
         let mut history = History::default();
-        let mut records = self.log.records();
         while let Some((_, bytes)) = records.next()? {
             let entry = postcard::from_bytes(bytes).map_err(|error| {
-                Error::input(format!("the log of batches in `{}` has an entry of another form", self.dir.display()))
+                Error::input(format!("the log of batches in `{}` has an entry of another form", dir.display()))
                     .because(error)
             })?;
             match entry {

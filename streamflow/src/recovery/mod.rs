@@ -24,8 +24,10 @@
 //! | [`program`] | what a checkpoint holds beside state |
 //! | [`restore`] | states of a checkpoint against those of the program |
 //! | [`snapshots`] | writing checkpoints, off the batch's path |
+//! | [`inspect`] | what a directory holds, for people |
 
 pub(crate) mod batch_log;
+pub(crate) mod inspect;
 pub(crate) mod program;
 pub(crate) mod restore;
 pub(crate) mod settings;

@@ -1,7 +1,10 @@
 //! Runs a topology over given batches and returns what came out, partition by partition.
 
-use streamflow::testing::Driver;
-use streamflow::{DStream, Error, StreamingContext};
+use std::fmt::Debug;
+use std::time::Duration;
+
+use streamflow::testing::{Driver, SimulatedFs};
+use streamflow::{DStream, Error, ManualClock, StreamingContext, StreamingContextBuilder};
 
 use super::model::Batch;
 
@@ -16,9 +19,12 @@ pub(crate) struct Setup {
 impl Setup {
     /// A driver whose failed tasks are not tried again.
     pub(crate) fn driver(self) -> Driver {
+        Driver::with(|builder| self.settings(builder)).expect("these settings can be used")
+    }
+
+    fn settings(self, builder: StreamingContextBuilder) -> StreamingContextBuilder {
         let Self { partitions, threads } = self;
-        Driver::with(|builder| builder.threads(threads).parallelism(partitions).max_task_failures(1))
-            .expect("these settings can be used")
+        builder.threads(threads).parallelism(partitions).max_task_failures(1)
     }
 }
 
@@ -50,12 +56,56 @@ where
     A: Clone + Send + Sync + 'static,
     R: Clone + Send + Sync + 'static,
 {
-    let mut driver = setup.driver();
+    run_on(setup.driver(), inputs, inputs[0].len(), |driver, streams| topology(driver.context(), streams))
+}
+
+/// The same with a stop after some batches, after which the program is started again from its checkpoint. Each batch is also
+/// saved; all must be there in the end.
+pub(crate) fn run_with_restart<A, R>(
+    setup: Setup,
+    inputs: &[Vec<Vec<A>>],
+    after: usize,
+    topology: impl Fn(&StreamingContext, Vec<DStream<A>>) -> DStream<R>,
+) -> Ran<R>
+where
+    A: Clone + Send + Sync + 'static,
+    R: Clone + Debug + Send + Sync + 'static,
+{
+    let (files, clock) = (SimulatedFs::new(0), ManualClock::new());
+    let phase = |batches| {
+        let driver = Driver::with_clock(clock.clone(), |builder| {
+            let builder = setup.settings(builder).simulated_files(&files);
+            builder.checkpoint("checkpoint").checkpoint_interval(Duration::from_secs(2))
+        });
+        run_on(driver.expect("these settings can be used"), inputs, batches, |driver, streams| {
+            let result = topology(driver.context(), streams);
+            result.transform(|batch| batch.map(|record| format!("{record:?}"))).save_as_text_files("out", "txt");
+            result
+        })
+    };
+    let (mut ran, later) = (phase(after), phase(inputs[0].len() - after));
+    ran.outputs.extend(later.outputs);
+    ran.errors.extend(later.errors);
+    let saved = files.files("").iter().filter(|name| name.ends_with(".txt")).count();
+    assert_eq!(saved, ran.outputs.len(), "each batch is saved: {:?}", files.files(""));
+    ran
+}
+
+fn run_on<A, R>(
+    mut driver: Driver,
+    inputs: &[Vec<Vec<A>>],
+    batches: usize,
+    topology: impl FnOnce(&Driver, Vec<DStream<A>>) -> DStream<R>,
+) -> Ran<R>
+where
+    A: Clone + Send + Sync + 'static,
+    R: Clone + Send + Sync + 'static,
+{
     let interval = driver.context().batch_interval().as_millis() as u64;
     let number = |time: streamflow::BatchTime| (time.as_millis() / interval) as usize;
     let streams = inputs.iter().map(|input| driver.input(input.clone())).collect();
-    let output = driver.output(&topology(driver.context(), streams));
-    let errors = driver.try_run_batches(inputs[0].len()).expect("the topology is sound");
+    let output = driver.output(&topology(&driver, streams));
+    let errors = driver.try_run_batches(batches).expect("the topology is sound");
     let batches = output.times().into_iter().map(number).zip(output.partitions());
     let place = |error: Error| (error.batch().map_or(0, number), error);
     Ran { outputs: batches.collect(), errors: errors.into_iter().map(place).collect() }

@@ -1,11 +1,12 @@
 //! The extra cases: tables for parts of the engine that are not operators, each of a kind of its own.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use streamflow::BatchTime;
 use streamflow::source::Queue;
-use streamflow::testing::Driver;
+use streamflow::testing::{Driver, SimulatedFs};
+use streamflow::{BatchTime, Clock, ManualClock};
 
 use super::value::Value;
 
@@ -14,6 +15,7 @@ pub(super) fn run(json: &Json) -> Option<Result<(), String>> {
     match json["kind"].as_str()? {
         "time_arith" => Some(time_arith(json)),
         "queue_stream" => Some(queue_stream(json)),
+        "values_with_random_restarts" => json.get("num_batches").map(random_restarts),
         _ => None,
     }
 }
@@ -72,4 +74,27 @@ fn queue_stream(json: &Json) -> Result<(), String> {
     let got = Value::list(output.batches().into_iter().filter(|batch| !batch.is_empty()).map(Value::List));
     let expected = Value::from(&json["expected_non_empty"]);
     if got == expected { Ok(()) } else { Err(format!("{got:?}, expected {expected:?}")) }
+}
+
+/// A program that loses its machine again and again: of the numbers from one on, a batch for each, all come out.
+fn random_restarts(batches: &Json) -> Result<(), String> {
+    let batches = millis(batches)? as usize;
+    let (mut files, clock) = (SimulatedFs::new(11), ManualClock::new());
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut seen = BTreeSet::new();
+    while (clock.now().as_millis() as usize) < batches * 1_000 {
+        let driver =
+            Driver::with_clock(clock.clone(), |builder| builder.simulated_files(&files).checkpoint("checkpoint"));
+        let mut driver = driver.map_err(|error| error.to_string())?;
+        let output = driver.output(&driver.input((1..=batches).map(|number| vec![number]).collect()));
+        for _ in 0..random.usize(1..6) {
+            driver.run_batches(1).map_err(|error| error.to_string())?;
+        }
+        let crashed = files.recover();
+        drop(driver);
+        seen.extend(output.batches().concat());
+        files = crashed;
+        clock.advance(Duration::from_secs(random.u64(0..4)));
+    }
+    if seen == (1..=batches).collect() { Ok(()) } else { Err(format!("of {batches} batches came {seen:?}")) }
 }

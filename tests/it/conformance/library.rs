@@ -8,7 +8,7 @@ use super::case::{BATCH_MS, Case, Outcome};
 use super::pipeline::{MapWithState, Match, Step, Transform, TransformWith};
 use super::topologies as operators;
 use super::value::Value;
-use crate::common::harness::{Setup, run_all};
+use crate::common::harness::{Setup, run_all, run_with_restart};
 
 /// An operator that the library does not have yet, by its name in pipelines.
 pub(crate) struct NotYet(pub(crate) &'static str);
@@ -19,10 +19,15 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
     let setup = Setup { partitions: case.partitions, threads: 2 };
     let inputs: Vec<Vec<Vec<Value>>> =
         [Some(&case.input), case.input2.as_ref()].into_iter().flatten().cloned().collect();
-    let ran = run_all(setup, &inputs, |ctx, mut inputs| {
+    let topology = |ctx: &StreamingContext, mut inputs: Vec<DStream<Value>>| {
         let first = inputs.remove(0);
         Chain { ctx, first: &first, second: inputs.first(), initial: &case.initial_state }.of(steps)
-    });
+    };
+    let restart = case.json.get("restart_after_batches").and_then(serde_json::Value::as_u64);
+    let ran = match restart {
+        Some(after) => run_with_restart(setup, &inputs, after as usize, topology),
+        None => run_all(setup, &inputs, topology),
+    };
     // Spark stops at the first batch that fails.
     let error = ran.errors.first().map(|(batch, error)| (*batch, error.to_string()));
     let before = |batch: usize| error.as_ref().is_none_or(|(failed, _)| batch < *failed);

@@ -12,9 +12,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("state_object", WINDOWS_AND_STATE),
     ("state_record", WINDOWS_AND_STATE),
     ("state_chain", WINDOWS_AND_STATE),
-    ("checkpoint_duration", RECOVERY),
-    ("pipeline_with_restart", RECOVERY),
-    ("values_with_random_restarts", RECOVERY),
+    ("checkpoint_duration", "a checkpoint is of the whole program: one every ten seconds, and not every ten batches"),
     ("pid", BACKPRESSURE),
     ("rate_limiter", BACKPRESSURE),
     ("kafka_limit", "arrives with the Kafka input"),
@@ -25,18 +23,12 @@ pub(super) const KINDS: &[(&str, &str)] = &[
 ];
 
 const WINDOWS_AND_STATE: &str = "arrives with windows and state";
-const RECOVERY: &str = "arrives with checkpoints and recovery";
 const BACKPRESSURE: &str = "arrives with backpressure";
 
 /// Why a case has no meaning here, if it has none.
 pub(super) fn without_meaning(json: &Json) -> Option<&'static str> {
     has_null_batch(json)
         .then_some("its source yields no data set for a batch; a source here yields one, maybe empty, or fails")
-}
-
-/// Why a case that the library could build is left for later.
-pub(super) fn later(json: &Json) -> Option<&'static str> {
-    json.get("restart_after_batches").map(|_| RECOVERY)
 }
 
 /// The reason that a list gives for a name.

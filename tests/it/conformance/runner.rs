@@ -111,7 +111,6 @@ fn case_verdict(json: &Json, mode: Mode) -> Verdict {
         Mode::Model => case.check(&oracle::run(&case, &case.pipeline), || oracle::run(&case, but_last(&case))),
         Mode::Library => match library::run(&case, &case.pipeline) {
             Err(NotYet(operator)) => return not_yet(listed::OPERATORS, operator),
-            Ok(_) if listed::later(json).is_some() => return Verdict::Listed(listed::later(json).unwrap_or_default()),
             Ok(outcome) => case.check(&outcome, || raw(&case)),
         },
     };
@@ -130,9 +129,9 @@ fn raw(case: &Case<'_>) -> Outcome {
 fn extra_verdict(json: &Json, mode: Mode) -> Verdict {
     let kind = json["kind"].as_str().unwrap_or_default();
     match (mode, extra::run(json)) {
-        (_, Some(outcome)) => outcome.map_or_else(Verdict::Failed, |()| Verdict::Agrees),
         // Without its restart the pipeline is a case like others, which is all that a model can say.
-        (Mode::Model, None) if kind == "pipeline_with_restart" => case_verdict(json, mode),
+        (_, None) if kind == "pipeline_with_restart" => case_verdict(json, mode),
+        (_, Some(outcome)) => outcome.map_or_else(Verdict::Failed, |()| Verdict::Agrees),
         (_, None) => not_yet(listed::KINDS, kind),
     }
 }
