@@ -57,7 +57,7 @@ fn click_through(
 ) -> (DStream<Line>, DStream<Line>, DStream<u64>) {
     let shown = impressions
         .left_outer_join(clicks)
-        .map(|(_, (impression, click))| (impression.ad, (1_u64, u64::from(click.is_some()))))
+        .map(|(_, (impression, click))| (impression.ad, (1, u64::from(click.is_some()))))
         .reduce_by_key(|(shown, clicked), (s, c)| (shown + s, clicked + c));
     let recent = impressions.window(10s, 1s);
     let paid = clicks

@@ -42,7 +42,7 @@ fn top_words(lines: DStream<str>, min_len: usize, top: usize) -> (DStream<u64>, 
     let words = lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric())).filter(|word| word.len() >= min_len);
     let all = words.count_by_window(30s, 5s);
     let top = words
-        .map(|word| (word, 1_u64))
+        .map(|word| (word, 1))
         .reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 30s, 5s, |(_, count)| *count > 0)
         .top_by(top, |(word, count)| (*count, Reverse(word.clone())));
     (all, top)

@@ -4,7 +4,7 @@ use streamflow::prelude::*;
 fn long(words: DStream<String>) -> DStream<String> {
     let long = words.filter(|word| word.len() > 3);
     let words = 3;
-    long.filter(move |word| word.len() > words)
+    long
 }
 
 fn main() {}
