@@ -4,6 +4,8 @@
 //! Nothing here depends on how fast the machine is: moments are seeded, but wherever the process is then, it must recover.
 //! `STREAMFLOW_KILLS` says how many kills there are; 50 if it is not set.
 
+#![allow(clippy::disallowed_methods, reason = "this harness waits for another process")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;

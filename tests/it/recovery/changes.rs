@@ -222,7 +222,7 @@ fn state_without_a_checkpoint_must_be_meant() {
 
 #[test]
 fn settings_of_a_checkpoint_need_one() {
-    let error = StreamingContext::builder("none").drop_state("x").build().err().expect("it is refused");
+    let error = StreamingContext::builder("none").drop_state("x").build().expect_err("it is refused");
     assert!(message(&error).contains("say `.checkpoint(directory)` before it"), "{error:?}");
     let world = World::new();
     let odd = |builder: StreamingContextBuilder| builder.checkpoint_interval(Duration::from_millis(1500));
