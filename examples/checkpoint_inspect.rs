@@ -22,8 +22,11 @@ struct Args {
     dir: Option<PathBuf>,
 }
 
+/// An account and an amount.
+type Payment = (String, u64);
+
 #[stream]
-fn totals(payments: DStream<(String, u64)>) -> (DStream<(String, u64)>, DStream<(String, u64)>) {
+fn totals(payments: DStream<Payment>) -> (DStream<Payment>, DStream<Payment>) {
     let balances =
         payments.update_state_by_key(|new, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>()));
     let recent = payments.reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 10s, 1s);

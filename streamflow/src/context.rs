@@ -421,7 +421,7 @@ impl Core {
                 return Err(error);
             }
         }
-        Ok(backlog.finish(self.config.clock.now()))
+        backlog.finish(&self.config, inputs).inspect_err(|_| inputs.iter().for_each(SharedInput::stop))
     }
 
     fn stop(self: &Arc<Self>, gracefully: bool) -> Result<()> {

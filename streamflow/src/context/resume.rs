@@ -117,7 +117,24 @@ impl Backlog {
         Ok(())
     }
 
-    pub(super) fn finish(self, now: BatchTime) -> Vec<JobSet> {
+    /// The batches to run.
+    ///
+    /// # Errors
+    /// When outputs are due of what an input received that the program does not have any more.
+    pub(super) fn finish(self, config: &Config, inputs: &[SharedInput]) -> Result<Vec<JobSet>> {
+        let may_go = config.checkpoint.as_ref().map_or(&[][..], |settings| &settings.dropped);
+        let is_known =
+            |name: &str| inputs.iter().any(|input| &*input.name == name) || may_go.iter().any(|gone| gone == name);
+        for (planned, _) in self.batches.iter().filter(|(planned, _)| !planned.completed && !planned.left_out) {
+            if let Some((name, _)) = planned.ranges.iter().find(|(name, range)| range.is_some() && !is_known(name)) {
+                return Err(Error::invalid(format!(
+                    "the batch of {} was not completed and has data of the input `{name}`, which this program does not \
+                     have: run the old program once more, or say `.drop_state(\"{name}\")` if the data may go",
+                    planned.time
+                )));
+            }
+        }
+        let now = config.clock.now();
         let sets = self.batches.into_iter().map(|(planned, ranges)| JobSet {
             time: planned.time,
             ranges,
@@ -125,6 +142,6 @@ impl Backlog {
             rerun: true,
             quiet: planned.completed || planned.left_out,
         });
-        sets.collect()
+        Ok(sets.collect())
     }
 }

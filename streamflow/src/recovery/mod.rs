@@ -111,6 +111,9 @@ impl Recovery {
         if let Some(program) = &program {
             restore::restore(&store, graph, settings, program.batch.since(zero), context.parallelism)?;
         }
+        for state in graph.nodes.iter().filter_map(|node| node.state.as_ref()) {
+            state.prepare(context.parallelism, zero);
+        }
         let resumption = resume(program, history.planned, zero, began, context);
         if !store.warnings().is_empty() {
             tracing::warn!(

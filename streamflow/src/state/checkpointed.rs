@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use crate::error::Result;
+use crate::time::BatchTime;
 
 /// One change of a state: a key and its new value, or nothing if it is gone.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub(crate) trait Checkpointed: Send + Sync {
     }
     /// Begins empty after the batch that ended `since_zero` milliseconds after the zero time.
     fn begin(&self, since_zero: u64);
+    /// Makes what the first batch would make: a checkpoint may come before the first batch that the state is shown.
+    fn prepare(&self, parallelism: usize, zero: BatchTime) {
+        let _ = (parallelism, zero);
+    }
     /// The state, or its changes.
     ///
     /// # Errors

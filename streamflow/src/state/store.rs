@@ -143,6 +143,10 @@ where
         lock(&self.continuity).resume(since_zero);
     }
 
+    fn prepare(&self, parallelism: usize, zero: BatchTime) {
+        self.open(parallelism, zero);
+    }
+
     fn save(&self, extent: Extent) -> Result<Vec<Change>> {
         let codec = self.codec.get().ok_or_else(|| Error::invalid("this state cannot be written to a checkpoint"))?;
         let mut changes = Vec::new();

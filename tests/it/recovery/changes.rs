@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use streamflow::prelude::*;
 use streamflow::source::Queue;
-use streamflow::testing::{Collected, Driver};
+use streamflow::testing::{Collected, Driver, IoFailure};
 use streamflow::{Error, ErrorKind, Result, StreamingContext, StreamingContextBuilder};
 
 use super::{World, message};
@@ -228,4 +228,56 @@ fn settings_of_a_checkpoint_need_one() {
     let odd = |builder: StreamingContextBuilder| builder.checkpoint_interval(Duration::from_millis(1500));
     let error = message(&refused(&world, odd, counts));
     assert!(error.contains("must be a multiple"), "{error}");
+}
+
+#[test]
+fn what_a_removed_input_received_is_not_dropped_in_silence() {
+    let world = World::new();
+    let named = |driver: &Driver, both: bool| {
+        // A second input of the same kind has a name of its own.
+        let first = driver.input(vec![vec![1], vec![2]]);
+        let streams = if both { vec![first, driver.input(vec![vec![10], vec![20]])] } else { vec![first] };
+        streams.into_iter().map(|stream| driver.output(&stream)).collect::<Vec<_>>()
+    };
+    let mut driver = world.driver();
+    named(&driver, true);
+    driver.context().start().unwrap();
+    driver.run_batches(2).unwrap();
+    // A batch writes and syncs its plan, and then its completion, for which there is no room.
+    world.files.fail_from(world.files.operations() + 2, IoFailure::NoSpace);
+    let _ = driver.try_run_batches(1);
+    drop(driver);
+    let files = world.files.restart();
+    let world = World { files, clock: world.clock };
+    let driver = world.driver();
+    named(&driver, false);
+    let error = message(&driver.context().start().unwrap_err());
+    assert!(error.contains("was not completed") && error.contains(".drop_state("), "{error}");
+    let name = error.split("input `").nth(1).and_then(|rest| rest.split('`').next()).expect("it is named").to_owned();
+    let mut driver = world.driver_with(|builder| builder.drop_state(name)).unwrap();
+    named(&driver, false);
+    driver.run_batches(1).unwrap();
+}
+
+#[stream]
+fn late(words: DStream<(String, u64)>) -> DStream<(String, u64)> {
+    let windows = words.window(4s, 4s);
+    let totals = windows.update_state_by_key(
+        |new, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>()),
+        vec![("d".to_owned(), 7)],
+    );
+    totals
+}
+
+/// A checkpoint may come before a state is shown its first batch.
+#[test]
+fn an_initial_state_outlasts_a_checkpoint_before_its_first_batch() {
+    let world = World::new();
+    let (mut driver, _) = start(&world, |builder| builder, late).unwrap();
+    (0..3).for_each(|_| driver.run_batches(1).unwrap());
+    drop(driver);
+    let world = world.restarted();
+    let (mut driver, output) = start(&world, |builder| builder, late).unwrap();
+    driver.run_batches(1).unwrap();
+    assert_eq!(sorted(&output), [[row("a", 2), row("b", 1), row("c", 1), row("d", 7)]]);
 }

@@ -42,7 +42,13 @@ fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, 
     );
     let kept = seen.state_snapshots();
     let joined = payments.join(limits);
-    let sums = with_inverse.map(|(key, sum)| format!("sum {key} {sum}"));
+    // State that sees every second batch, while a checkpoint comes with every third.
+    let slow = payments
+        .window(4s, 2s)
+        .update_state_by_key(|paid, old: Option<i64>| Some(old.unwrap_or(100) + paid.len() as i64));
+    let sums = with_inverse
+        .map(|(key, sum)| format!("sum {key} {sum}"))
+        .union(slow.map(|(key, paid)| format!("slow {key} {paid}")));
     let rows = joined
         .map(|(key, (paid, limit))| format!("joined {key} {paid} {limit}"))
         .union(without.map(|(key, most)| format!("most {key} {most}")))
