@@ -15,6 +15,7 @@ use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::kept::Kept;
 use crate::record::{Data, Key};
 use crate::run::{At, Run, Task};
 use crate::shuffle::map_side::ScatterWriter;
@@ -71,7 +72,7 @@ where
     fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, rows: impl Iterator<Item = Row<K, V>>) -> Vec<M> {
         let mut mapped = Vec::new();
         for Row { hash, key, acc: value } in rows {
-            mapped.extend(self.touch(table, time, hash, key.into_key(), value));
+            mapped.extend(self.touch(table, time, hash, key, value));
         }
         if let Some(timeout) = self.timeout {
             for number in table.due(time - timeout) {
@@ -84,8 +85,9 @@ where
     }
 
     /// One record.
-    fn touch(&self, table: &mut StateTable<K, S>, time: BatchTime, hash: u64, key: K, value: V) -> Option<M> {
-        let Some(number) = table.find(hash, &key) else {
+    fn touch(&self, table: &mut StateTable<K, S>, time: BatchTime, hash: u64, key: Kept<K>, value: V) -> Option<M> {
+        let Some(number) = table.find_kept(hash, &key) else {
+            let key = key.into_key();
             let mut state = State::new(None);
             let record = self.function.call(time, &key, Some(value), &mut state);
             if let (Some(state), _) = state.into_parts() {

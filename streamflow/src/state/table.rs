@@ -9,6 +9,8 @@ use std::hash::Hash;
 
 use hashbrown::HashTable;
 
+use crate::record::kept::Kept;
+use crate::record::own::FindId;
 use crate::time::BatchTime;
 
 /// Keys and their states.
@@ -67,6 +69,15 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         let same =
             |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
         self.index.find(hash, same).copied()
+    }
+
+    /// The same of a key as a shuffle keeps it.
+    pub(crate) fn find_kept(&self, hash: u64, key: &Kept<K>) -> Option<u32>
+    where
+        K: 'static,
+    {
+        let same = |slot: &Slot<K, S>| slot.hash == hash && key.is_found(&FindId(&slot.key));
+        self.index.find(hash, |&number| self.slots[number as usize].as_ref().is_some_and(same)).copied()
     }
 
     /// A slot that is in use.
@@ -194,11 +205,15 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         slots.into_iter().zip(0..).filter_map(|(slot, number)| Some((number, slot?)))
     }
 
-    /// The numbers of all slots in use.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<K, S> {
-        let used: Vec<u32> =
-            (0..self.slots.len() as u32).filter(|&number| self.slots[number as usize].is_some()).collect();
-        used.into_iter()
+    /// How many slots there are, in use or free.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot of this number, if it is in use.
+    #[inline]
+    pub(crate) fn used_slot(&mut self, number: u32) -> Option<&mut Slot<K, S>> {
+        self.slots[number as usize].as_mut()
     }
 }
 
