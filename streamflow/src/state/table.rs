@@ -15,14 +15,34 @@ use crate::time::BatchTime;
 
 /// Keys and their states.
 pub(crate) struct StateTable<K, S> {
-    index: HashTable<u32>,
+    index: HashTable<Place>,
     slots: Vec<Option<Slot<K, S>>>,
+    /// The hash of the key of each slot. Apart, since only a growing index and a key that goes need it: what a batch walks
+    /// through should be small.
+    hashes: Vec<u64>,
     free: Vec<u32>,
     /// Slots by the time that they were filed under, oldest first.
     filed: VecDeque<(BatchTime, Vec<u32>)>,
     /// The time that each slot is filed under: an entry of another list is left over from an earlier use of the slot.
     filed_under: Vec<Option<BatchTime>>,
     changes: Option<Changes<K>>,
+}
+
+/// Where a key is. The part of its hash tells nearly always whether a slot is worth a look: that one lies in far memory, and
+/// a look in vain holds up all that come after it.
+struct Place {
+    part_of_hash: u32,
+    number: u32,
+}
+
+impl Place {
+    fn new(hash: u64, number: u32) -> Self {
+        Self { part_of_hash: (hash >> 25) as u32, number }
+    }
+
+    fn may_be(&self, hash: u64) -> bool {
+        self.part_of_hash == (hash >> 25) as u32
+    }
 }
 
 /// What changed since the last checkpoint.
@@ -37,7 +57,6 @@ struct Changes<K> {
 
 /// A key and its state.
 pub(crate) struct Slot<K, S> {
-    pub(crate) hash: u64,
     pub(crate) key: K,
     /// Taken out while the user's function has it.
     pub(crate) state: Option<S>,
@@ -50,6 +69,7 @@ impl<K, S> Default for StateTable<K, S> {
         Self {
             index: HashTable::new(),
             slots: Vec::new(),
+            hashes: Vec::new(),
             free: Vec::new(),
             filed: VecDeque::new(),
             filed_under: Vec::new(),
@@ -66,9 +86,8 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// The slot of a key, if it has one.
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let same =
-            |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
-        self.index.find(hash, same).copied()
+        let same = |place: &Place| place.may_be(hash) && self.holds(place.number, |known| known == key);
+        self.index.find(hash, same).map(|place| place.number)
     }
 
     /// The same of a key as a shuffle keeps it.
@@ -76,8 +95,21 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
     where
         K: 'static,
     {
-        let same = |slot: &Slot<K, S>| slot.hash == hash && key.is_found(&FindId(&slot.key));
-        self.index.find(hash, |&number| self.slots[number as usize].as_ref().is_some_and(same)).copied()
+        let same = |place: &Place| place.may_be(hash) && self.holds_kept(place.number, key);
+        self.index.find(hash, same).map(|place| place.number)
+    }
+
+    /// Whether a slot is in use for this key.
+    pub(crate) fn holds_kept(&self, number: u32, key: &Kept<K>) -> bool
+    where
+        K: 'static,
+    {
+        self.holds(number, |known| key.is_found(&FindId(known)))
+    }
+
+    #[inline]
+    fn holds(&self, number: u32, same: impl FnOnce(&K) -> bool) -> bool {
+        self.slots[number as usize].as_ref().is_some_and(|slot| same(&slot.key))
     }
 
     /// A slot that is in use.
@@ -87,20 +119,22 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// Gives a new key a slot.
     pub(crate) fn insert(&mut self, hash: u64, key: K, state: S, touched: BatchTime) -> u32 {
-        let slot = Some(Slot { hash, key, state: Some(state), touched });
+        let slot = Some(Slot { key, state: Some(state), touched });
         let number = match self.free.pop() {
             Some(number) => {
                 self.slots[number as usize] = slot;
+                self.hashes[number as usize] = hash;
                 number
             }
             None => {
                 self.slots.push(slot);
+                self.hashes.push(hash);
                 self.filed_under.push(None);
                 u32::try_from(self.slots.len() - 1).expect("a partition has fewer than 2^32 keys")
             }
         };
-        let slots = &self.slots;
-        self.index.insert_unique(hash, number, |&number| slots[number as usize].as_ref().map_or(0, |slot| slot.hash));
+        let hashes = &self.hashes;
+        self.index.insert_unique(hash, Place::new(hash, number), |place| hashes[place.number as usize]);
         self.changed(number);
         number
     }
@@ -146,7 +180,7 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         K: Clone,
     {
         let slot = self.slots[number as usize].take().expect("the slot is in use");
-        if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
+        if let Ok(entry) = self.index.find_entry(self.hashes[number as usize], |other| other.number == number) {
             entry.remove();
         }
         self.free.push(number);
