@@ -15,7 +15,7 @@ use crate::time::BatchTime;
 
 /// Keys and their states.
 pub(crate) struct StateTable<K, S> {
-    index: HashTable<Place>,
+    index: HashTable<u32>,
     slots: Vec<Option<Slot<K, S>>>,
     /// The hash of the key of each slot. Apart, since only a growing index and a key that goes need it: what a batch walks
     /// through should be small.
@@ -26,23 +26,6 @@ pub(crate) struct StateTable<K, S> {
     /// The time that each slot is filed under: an entry of another list is left over from an earlier use of the slot.
     filed_under: Vec<Option<BatchTime>>,
     changes: Option<Changes<K>>,
-}
-
-/// Where a key is. The part of its hash tells nearly always whether a slot is worth a look: that one lies in far memory, and
-/// a look in vain holds up all that come after it.
-struct Place {
-    part_of_hash: u32,
-    number: u32,
-}
-
-impl Place {
-    fn new(hash: u64, number: u32) -> Self {
-        Self { part_of_hash: (hash >> 25) as u32, number }
-    }
-
-    fn may_be(&self, hash: u64) -> bool {
-        self.part_of_hash == (hash >> 25) as u32
-    }
 }
 
 /// What changed since the last checkpoint.
@@ -86,8 +69,7 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// The slot of a key, if it has one.
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let same = |place: &Place| place.may_be(hash) && self.holds(place.number, |known| known == key);
-        self.index.find(hash, same).map(|place| place.number)
+        self.index.find(hash, |&number| self.holds(number, |known| known == key)).copied()
     }
 
     /// The same of a key as a shuffle keeps it.
@@ -95,8 +77,7 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
     where
         K: 'static,
     {
-        let same = |place: &Place| place.may_be(hash) && self.holds_kept(place.number, key);
-        self.index.find(hash, same).map(|place| place.number)
+        self.index.find(hash, |&number| self.holds_kept(number, key)).copied()
     }
 
     /// Whether a slot is in use for this key.
@@ -134,7 +115,7 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
             }
         };
         let hashes = &self.hashes;
-        self.index.insert_unique(hash, Place::new(hash, number), |place| hashes[place.number as usize]);
+        self.index.insert_unique(hash, number, |&number| hashes[number as usize]);
         self.changed(number);
         number
     }
@@ -180,7 +161,7 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         K: Clone,
     {
         let slot = self.slots[number as usize].take().expect("the slot is in use");
-        if let Ok(entry) = self.index.find_entry(self.hashes[number as usize], |other| other.number == number) {
+        if let Ok(entry) = self.index.find_entry(self.hashes[number as usize], |&other| other == number) {
             entry.remove();
         }
         self.free.push(number);
