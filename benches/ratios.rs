@@ -18,11 +18,26 @@ use std::time::{Duration, Instant};
 use common::{Group, Maker, Program};
 
 /// What is compared: a group, and the programs of it in pairs.
-const PAIRS: [(Maker, &[(&str, &str)]); 4] = {
+const PAIRS: [(Maker, &[(&str, &str)]); 8] = {
     const FUSED: &[(&str, &str)] = &[("fused", "hand_written"), ("fused", "unfused")];
     const GREP: &[(&str, &str)] = &[FUSED[0], FUSED[1], ("fused", "whole_text")];
+    const WINDOW: &[(&str, &str)] = &[
+        ("with_inverse", "hand_with_inverse"),
+        ("without_inverse", "hand_without_inverse"),
+        ("from_scratch", "hand_from_scratch"),
+    ];
     let [word_count, grep, key_sum, stateless_chain] = common::FUSED;
-    [(word_count, FUSED), (grep, GREP), (key_sum, FUSED), (stateless_chain, FUSED)]
+    let [map_with_state, update_state_by_key, state_expiry] = common::states::STATES;
+    [
+        (word_count, FUSED),
+        (grep, GREP),
+        (key_sum, FUSED),
+        (stateless_chain, FUSED),
+        (common::windows::WINDOW, WINDOW),
+        (map_with_state, &[("map_with_state", "hand_written")]),
+        (update_state_by_key, &[("update_state_by_key", "hand_written")]),
+        (state_expiry, &[("state_expiry", "hand_written")]),
+    ]
 };
 
 /// Rounds of a pair unless `--rounds` says otherwise.

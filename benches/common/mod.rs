@@ -13,8 +13,13 @@
 
 pub mod data;
 pub mod hand_written;
+pub mod hand_written_states;
+pub mod hand_written_windows;
+pub mod states;
+pub mod streaming;
 pub mod topologies;
 pub mod unfused;
+pub mod windows;
 
 use std::hash::Hash;
 use std::hint::black_box;
@@ -78,7 +83,7 @@ impl Program {
 }
 
 /// A program: a closure, or a topology.
-trait Work {
+pub trait Work {
     fn run(&mut self);
     fn digest(&mut self) -> u64;
 }
@@ -94,7 +99,7 @@ impl<R: Outcome, F: FnMut() -> R> Work for F {
 }
 
 /// A result that can be compared with those of the other programs.
-trait Outcome {
+pub trait Outcome {
     fn digest(&self) -> u64;
 }
 

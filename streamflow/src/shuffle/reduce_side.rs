@@ -117,6 +117,9 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
                 merge_rows(aggregator, table.into_rows(), &mut all);
             }
             Bucket::Through(pieces) => {
+                // The keys of such a bucket are nearly all distinct.
+                let rows: usize = pieces.iter().map(Chunks::len).sum();
+                all.reserve(rows.saturating_sub(all.len()));
                 let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
                 chunks.for_each(|chunk| merge_rows(aggregator, hashed(&hasher, chunk), &mut all));
             }

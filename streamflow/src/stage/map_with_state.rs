@@ -61,6 +61,9 @@ pub struct MapWithState<K, V, S, M, F> {
     types: PhantomData<fn(V) -> M>,
 }
 
+/// Records whose keys are looked up together. Most look-ups wait for far memory; in a loop of their own they wait together.
+const AHEAD: usize = 64;
+
 impl<K, V, S, M, F> MapWithState<K, V, S, M, F>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -68,10 +71,17 @@ where
     F: MapState<K, V, S, M>,
 {
     /// The batch in one partition.
-    fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, rows: impl Iterator<Item = Row<K, V>>) -> Vec<M> {
+    fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, buckets: Vec<Vec<Row<K, V>>>) -> Vec<M> {
         let mut mapped = Vec::new();
-        for Row { hash, key, acc: value } in rows {
-            mapped.extend(self.touch(table, time, hash, key.into_key(), value));
+        let mut found = Vec::with_capacity(AHEAD);
+        for bucket in buckets {
+            let mut rows = bucket.into_iter();
+            while !rows.as_slice().is_empty() {
+                found.extend(rows.as_slice().iter().take(AHEAD).map(|row| table.find_kept(row.hash, &row.key)));
+                for (found, row) in found.drain(..).zip(&mut rows) {
+                    mapped.extend(self.touch(table, time, row, found));
+                }
+            }
         }
         if let Some(timeout) = self.timeout {
             for number in table.due(time - timeout) {
@@ -83,9 +93,12 @@ where
         mapped
     }
 
-    /// One record.
-    fn touch(&self, table: &mut StateTable<K, S>, time: BatchTime, hash: u64, key: K, value: V) -> Option<M> {
-        let Some(number) = table.find(hash, &key) else {
+    /// One record. `found` is where its key was before those before it: they may have made or removed it.
+    fn touch(&self, table: &mut StateTable<K, S>, time: BatchTime, row: Row<K, V>, found: Option<u32>) -> Option<M> {
+        let Row { hash, key, acc: value } = row;
+        let still = found.filter(|&number| table.holds_kept(number, &key));
+        let Some(number) = still.or_else(|| table.find_kept(hash, &key)) else {
+            let key = key.into_key();
             let mut state = State::new(None);
             let record = self.function.call(time, &key, Some(value), &mut state);
             if let (Some(state), _) = state.into_parts() {
@@ -144,8 +157,8 @@ where
         let time = run.time();
         let blocks = run.tasks(partitions, weight, &|task| {
             let at = At(self.operator);
-            let rows = std::mem::take(&mut *lock(&parts[task.partition])).into_iter().flatten();
-            let mapped = self.update(&mut lock(&tables[task.partition]), time, rows);
+            let buckets = std::mem::take(&mut *lock(&parts[task.partition]));
+            let mapped = self.update(&mut lock(&tables[task.partition]), time, buckets);
             std::mem::forget(at);
             Arc::new(mapped)
         });

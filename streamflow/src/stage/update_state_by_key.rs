@@ -4,7 +4,6 @@
 //!
 //! *Cost of a batch*: all keys, at memory speed; a copy of the whole state goes to the stream.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
@@ -31,7 +30,7 @@ use crate::topology::AnyDataset;
 pub struct PartitionUpdate<'a, K: 'static, V, S> {
     table: &'a mut StateTable<K, S>,
     time: BatchTime,
-    rows: Vec<Row<K, Vec<V>>>,
+    buckets: Vec<Vec<Row<K, V>>>,
     /// Which partition it is, of how many, and how keys are sorted into them.
     place: (usize, usize),
     hasher: &'a KeyHasher,
@@ -91,6 +90,37 @@ where
     }
 }
 
+/// What a batch brings to known keys. Every slot is asked for, most of them in vain, so the question must cost next to
+/// nothing: it is a look at a number in a row of numbers.
+struct NewValues<V> {
+    /// For each slot, where its values are: one more than their place, or 0 for none. Empty if no key has any.
+    places: Vec<u32>,
+    values: Vec<Vec<V>>,
+}
+
+impl<V> NewValues<V> {
+    fn new(slots: usize, any: bool) -> Self {
+        Self { places: vec![0; if any { slots } else { 0 }], values: Vec::new() }
+    }
+
+    fn add(&mut self, slot: u32, value: V) {
+        let place = &mut self.places[slot as usize];
+        if *place == 0 {
+            self.values.push(Vec::new());
+            *place = self.values.len() as u32;
+        }
+        self.values[*place as usize - 1].push(value);
+    }
+
+    #[inline]
+    fn take(&mut self, slot: u32) -> Vec<V> {
+        match self.places.get(slot as usize) {
+            None | Some(0) => Vec::new(),
+            Some(&place) => std::mem::take(&mut self.values[place as usize - 1]),
+        }
+    }
+}
+
 /// A key without state, and its values.
 struct Fresh<K, V> {
     hash: u64,
@@ -99,18 +129,21 @@ struct Fresh<K, V> {
 }
 
 impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
-    /// The rows of known keys by the numbers of their slots, and those of new keys.
-    fn sorted(&mut self) -> (HashMap<u32, Vec<V>>, Vec<Fresh<K, V>>) {
-        let mut known = HashMap::new();
-        let mut fresh = Vec::new();
-        for Row { hash, key, acc: values } in self.rows.drain(..) {
-            let key = key.into_key();
-            match self.table.find(hash, &key) {
-                Some(number) => drop(known.insert(number, values)),
-                None => fresh.push(Fresh { hash, key, values }),
+    /// The values of known keys by their slots, and new keys with theirs.
+    fn sorted(&mut self) -> (NewValues<V>, Vec<Fresh<K, V>>) {
+        let mut known = NewValues::new(self.table.slots(), self.buckets.iter().any(|bucket| !bucket.is_empty()));
+        let mut unknown = Vec::new();
+        for row in self.buckets.drain(..).flatten() {
+            match self.table.find_kept(row.hash, &row.key) {
+                Some(number) => known.add(number, row.acc),
+                None => unknown.push(row),
             }
         }
-        (known, fresh)
+        let fresh = group(vec![unknown]).into_rows().map(|row| {
+            let Row { hash, key, acc: values } = row;
+            Fresh { hash, key: key.into_key(), values }
+        });
+        (known, fresh.collect())
     }
 
     /// The new state of every key on its own; nothing forgets the key.
@@ -118,10 +151,9 @@ impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
         let (mut values, fresh) = self.sorted();
         let Self { table, time, .. } = self;
         let mut records = Vec::with_capacity(table.len() + fresh.len());
-        for number in table.numbers() {
-            let slot = table.slot(number);
-            let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
-            slot.state = function(&slot.key, new, slot.state.take());
+        for number in 0..table.slots() as u32 {
+            let Some(slot) = table.used_slot(number) else { continue };
+            slot.state = function(&slot.key, values.take(number), slot.state.take());
             match &slot.state {
                 Some(state) => {
                     records.push((slot.key.clone(), state.clone()));
@@ -146,10 +178,7 @@ impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
     {
         let (mut values, fresh) = self.sorted();
         let Self { table, time, place: (partition, partitions), hasher, .. } = self;
-        let known = table.take_all().map(|(number, slot)| {
-            let new = if values.is_empty() { Vec::new() } else { values.remove(&number).unwrap_or_default() };
-            (slot.key, new, slot.state)
-        });
+        let known = table.take_all().map(|(number, slot)| (slot.key, values.take(number), slot.state));
         let mut keys = known.chain(fresh.into_iter().map(|fresh| (fresh.key, fresh.values, None)));
         let updated = function(time, &mut keys);
         drop(keys);
@@ -208,7 +237,7 @@ where
             let records = self.function.update(PartitionUpdate {
                 table: &mut lock(&tables[task.partition]),
                 time,
-                rows: group(buckets).into_rows().collect(),
+                buckets,
                 place: (task.partition, partitions),
                 hasher: &self.store.hasher,
             });

@@ -9,12 +9,17 @@ use std::hash::Hash;
 
 use hashbrown::HashTable;
 
+use crate::record::kept::Kept;
+use crate::record::own::FindId;
 use crate::time::BatchTime;
 
 /// Keys and their states.
 pub(crate) struct StateTable<K, S> {
     index: HashTable<u32>,
     slots: Vec<Option<Slot<K, S>>>,
+    /// The hash of the key of each slot. Apart, since only a growing index and a key that goes need it: what a batch walks
+    /// through should be small.
+    hashes: Vec<u64>,
     free: Vec<u32>,
     /// Slots by the time that they were filed under, oldest first.
     filed: VecDeque<(BatchTime, Vec<u32>)>,
@@ -35,7 +40,6 @@ struct Changes<K> {
 
 /// A key and its state.
 pub(crate) struct Slot<K, S> {
-    pub(crate) hash: u64,
     pub(crate) key: K,
     /// Taken out while the user's function has it.
     pub(crate) state: Option<S>,
@@ -48,6 +52,7 @@ impl<K, S> Default for StateTable<K, S> {
         Self {
             index: HashTable::new(),
             slots: Vec::new(),
+            hashes: Vec::new(),
             free: Vec::new(),
             filed: VecDeque::new(),
             filed_under: Vec::new(),
@@ -64,9 +69,28 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// The slot of a key, if it has one.
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let same =
-            |&number: &u32| self.slots[number as usize].as_ref().is_some_and(|s| s.hash == hash && s.key == *key);
-        self.index.find(hash, same).copied()
+        self.index.find(hash, |&number| self.holds(number, |known| known == key)).copied()
+    }
+
+    /// The same of a key as a shuffle keeps it.
+    pub(crate) fn find_kept(&self, hash: u64, key: &Kept<K>) -> Option<u32>
+    where
+        K: 'static,
+    {
+        self.index.find(hash, |&number| self.holds_kept(number, key)).copied()
+    }
+
+    /// Whether a slot is in use for this key.
+    pub(crate) fn holds_kept(&self, number: u32, key: &Kept<K>) -> bool
+    where
+        K: 'static,
+    {
+        self.holds(number, |known| key.is_found(&FindId(known)))
+    }
+
+    #[inline]
+    fn holds(&self, number: u32, same: impl FnOnce(&K) -> bool) -> bool {
+        self.slots[number as usize].as_ref().is_some_and(|slot| same(&slot.key))
     }
 
     /// A slot that is in use.
@@ -76,20 +100,22 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
 
     /// Gives a new key a slot.
     pub(crate) fn insert(&mut self, hash: u64, key: K, state: S, touched: BatchTime) -> u32 {
-        let slot = Some(Slot { hash, key, state: Some(state), touched });
+        let slot = Some(Slot { key, state: Some(state), touched });
         let number = match self.free.pop() {
             Some(number) => {
                 self.slots[number as usize] = slot;
+                self.hashes[number as usize] = hash;
                 number
             }
             None => {
                 self.slots.push(slot);
+                self.hashes.push(hash);
                 self.filed_under.push(None);
                 u32::try_from(self.slots.len() - 1).expect("a partition has fewer than 2^32 keys")
             }
         };
-        let slots = &self.slots;
-        self.index.insert_unique(hash, number, |&number| slots[number as usize].as_ref().map_or(0, |slot| slot.hash));
+        let hashes = &self.hashes;
+        self.index.insert_unique(hash, number, |&number| hashes[number as usize]);
         self.changed(number);
         number
     }
@@ -135,7 +161,7 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         K: Clone,
     {
         let slot = self.slots[number as usize].take().expect("the slot is in use");
-        if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
+        if let Ok(entry) = self.index.find_entry(self.hashes[number as usize], |&other| other == number) {
             entry.remove();
         }
         self.free.push(number);
@@ -194,11 +220,15 @@ impl<K: Hash + Eq, S> StateTable<K, S> {
         slots.into_iter().zip(0..).filter_map(|(slot, number)| Some((number, slot?)))
     }
 
-    /// The numbers of all slots in use.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + use<K, S> {
-        let used: Vec<u32> =
-            (0..self.slots.len() as u32).filter(|&number| self.slots[number as usize].is_some()).collect();
-        used.into_iter()
+    /// How many slots there are, in use or free.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot of this number, if it is in use.
+    #[inline]
+    pub(crate) fn used_slot(&mut self, number: u32) -> Option<&mut Slot<K, S>> {
+        self.slots[number as usize].as_mut()
     }
 }
 

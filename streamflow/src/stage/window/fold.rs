@@ -1,17 +1,16 @@
 //! How the panes of one key become the value of its window.
 //!
 //! * [`Inverse`]: the value is kept; a pane that enters is added, one that leaves is taken away again. Constant work.
-//! * [`TwoStacks`]: no inverse is needed. The panes of a key are a queue made of two stacks: the newer ones with their
-//!   running aggregate, the older ones as aggregates of all that is above them. Taking the oldest away pops one; when the
-//!   older stack is empty the newer one is turned over, once for each pane. Amortised constant work
+//! * [`TwoStacks`]: no inverse is needed. The panes of the window are a queue made of two stacks. The newer panes have one
+//!   aggregate for each key. The older panes have been turned over, the newest first: each noted for its keys the
+//!   aggregate of the older panes after it, which holds again when the pane has left. When the older stack is empty the
+//!   newer one is turned over, once for each pane. Amortised constant work
 //!   (K. Tangwongsan, M. Hirzel, S. Schneider, *Low-latency sliding-window aggregation in worst-case constant time*, 2017,
 //!   describe it as the starting point of their refinements).
 //! * [`Values`]: the value is all values, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-use smallvec::SmallVec;
 
 use crate::shuffle::map_side::Aggregator;
 
@@ -21,18 +20,23 @@ pub trait Fold<A>: Send + Sync + 'static {
     type Kept: Default + Send + 'static;
     /// What the pane remembers of the key until it leaves.
     type Left: Send + 'static;
-    /// A pane enters. With `keep_pane` its aggregate can be asked for while the pane is in the window.
-    fn enter(&self, kept: &mut Self::Kept, pane: A, keep_pane: bool) -> Self::Left;
+    /// A pane enters.
+    fn enter(&self, kept: &mut Self::Kept, pane: A) -> Self::Left;
+    /// The pane goes from the newer to the older stack, those that came after it before it; only of folds that
+    /// [turn panes over](Fold::TURNS).
+    fn turn(&self, kept: &mut Self::Kept, left: &mut Self::Left);
     /// The oldest pane of the key leaves.
     fn leave(&self, kept: &mut Self::Kept, left: Self::Left);
     /// The value of the window. There is at least one pane, unless [`STAYS`](Fold::STAYS).
     fn value(&self, kept: &Self::Kept) -> A;
-    /// The aggregate of a pane that was entered with `keep_pane`.
+    /// The aggregate of a pane that is in the window, if what is remembered of it tells; the same for all panes.
     fn pane<'a>(&self, left: &'a Self::Left) -> Option<&'a A>;
     /// Sets the value of a key, for those that [stay](Fold::STAYS).
     fn set(&self, kept: &mut Self::Kept, value: A);
     /// Whether a key that is in no pane any more stays, with the value that the inverse function left.
     const STAYS: bool;
+    /// Whether panes must be turned over before they leave: all of the window, when none that leaves has been.
+    const TURNS: bool;
 }
 
 /// Adds what enters and takes away what leaves.
@@ -49,14 +53,17 @@ where
     type Kept = Option<G::Acc>;
     type Left = G::Acc;
     const STAYS: bool = true;
+    const TURNS: bool = false;
 
-    fn enter(&self, kept: &mut Option<G::Acc>, pane: G::Acc, _: bool) -> G::Acc {
+    fn enter(&self, kept: &mut Option<G::Acc>, pane: G::Acc) -> G::Acc {
         *kept = Some(match kept.take() {
             Some(value) => self.aggregator.merge(value, pane.clone()),
             None => pane.clone(),
         });
         pane
     }
+
+    fn turn(&self, _: &mut Option<G::Acc>, _: &mut G::Acc) {}
 
     fn leave(&self, kept: &mut Option<G::Acc>, left: G::Acc) {
         *kept = kept.take().map(|value| (self.inverse)(value, left));
@@ -75,66 +82,64 @@ where
     }
 }
 
-/// Two stacks for each key.
+/// Two stacks of panes.
 pub struct TwoStacks<G> {
     pub(crate) aggregator: Arc<G>,
 }
 
-/// The panes of one key. Most keys of a long tail are in one or two, which need no allocation.
+/// The aggregates of one key.
 pub struct Stacks<A> {
-    /// Aggregates of the older panes, each of a pane and all newer ones of this stack; the oldest pane is on top.
-    older: SmallVec<[A; 2]>,
-    /// The newer panes, the newest on top.
-    newer: SmallVec<[A; 2]>,
-    /// The aggregate of `newer`.
-    newest: Option<A>,
+    /// Of the panes that were turned over.
+    older: Option<A>,
+    /// Of the panes after these.
+    newer: Option<A>,
 }
 
 impl<A> Default for Stacks<A> {
     fn default() -> Self {
-        Self { older: SmallVec::new(), newer: SmallVec::new(), newest: None }
+        Self { older: None, newer: None }
     }
 }
 
 impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
     type Kept = Stacks<G::Acc>;
+    /// The aggregate of the pane; once it was turned over, that of the older panes after it.
     type Left = Option<G::Acc>;
     const STAYS: bool = false;
+    const TURNS: bool = true;
 
-    fn enter(&self, kept: &mut Stacks<G::Acc>, pane: G::Acc, keep_pane: bool) -> Option<G::Acc> {
-        let left = keep_pane.then(|| pane.clone());
-        kept.newest = Some(match kept.newest.take() {
+    fn enter(&self, kept: &mut Stacks<G::Acc>, pane: G::Acc) -> Option<G::Acc> {
+        kept.newer = Some(match kept.newer.take() {
             Some(value) => self.aggregator.merge(value, pane.clone()),
             None => pane.clone(),
         });
-        kept.newer.push(pane);
-        left
+        Some(pane)
     }
 
-    fn leave(&self, kept: &mut Stacks<G::Acc>, _: Option<G::Acc>) {
-        if kept.older.is_empty() {
-            kept.newest = None;
-            while let Some(pane) = kept.newer.pop() {
-                let aggregate = match kept.older.last() {
-                    Some(newer) => self.aggregator.merge(pane, newer.clone()),
-                    None => pane,
-                };
-                kept.older.push(aggregate);
-            }
-        }
-        kept.older.pop();
+    fn turn(&self, kept: &mut Stacks<G::Acc>, left: &mut Option<G::Acc>) {
+        kept.newer = None;
+        let pane = left.take().expect("a pane is turned over once");
+        let older = match &kept.older {
+            Some(after) => self.aggregator.merge(pane, after.clone()),
+            None => pane,
+        };
+        *left = kept.older.replace(older);
+    }
+
+    fn leave(&self, kept: &mut Stacks<G::Acc>, left: Option<G::Acc>) {
+        kept.older = left;
     }
 
     fn value(&self, kept: &Stacks<G::Acc>) -> G::Acc {
-        match (kept.older.last(), &kept.newest) {
+        match (&kept.older, &kept.newer) {
             (Some(older), Some(newer)) => self.aggregator.merge(older.clone(), newer.clone()),
             (Some(value), None) | (None, Some(value)) => value.clone(),
             (None, None) => unreachable!("a key without panes is forgotten"),
         }
     }
 
-    fn pane<'a>(&self, left: &'a Option<G::Acc>) -> Option<&'a G::Acc> {
-        left.as_ref()
+    fn pane<'a>(&self, _: &'a Option<G::Acc>) -> Option<&'a G::Acc> {
+        None
     }
 
     fn set(&self, _: &mut Stacks<G::Acc>, _: G::Acc) {}
@@ -145,16 +150,20 @@ pub(crate) struct Values;
 
 impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
     type Kept = VecDeque<V>;
-    type Left = (usize, Option<Vec<V>>);
+    /// Number of values of the pane.
+    type Left = usize;
     const STAYS: bool = false;
+    const TURNS: bool = false;
 
-    fn enter(&self, kept: &mut VecDeque<V>, pane: Vec<V>, keep_pane: bool) -> Self::Left {
-        let left = (pane.len(), keep_pane.then(|| pane.clone()));
+    fn enter(&self, kept: &mut VecDeque<V>, pane: Vec<V>) -> usize {
+        let values = pane.len();
         kept.extend(pane);
-        left
+        values
     }
 
-    fn leave(&self, kept: &mut VecDeque<V>, (values, _): Self::Left) {
+    fn turn(&self, _: &mut VecDeque<V>, _: &mut usize) {}
+
+    fn leave(&self, kept: &mut VecDeque<V>, values: usize) {
         kept.drain(..values);
     }
 
@@ -162,8 +171,8 @@ impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
         kept.iter().cloned().collect()
     }
 
-    fn pane<'a>(&self, (_, pane): &'a Self::Left) -> Option<&'a Vec<V>> {
-        pane.as_ref()
+    fn pane<'a>(&self, _: &'a usize) -> Option<&'a Vec<V>> {
+        None
     }
 
     fn set(&self, _: &mut VecDeque<V>, _: Vec<V>) {}

@@ -23,7 +23,9 @@ pub(crate) struct Panes<K: 'static, A, F: Fold<A>> {
     index: HashTable<u32>,
     slots: Vec<Slot<K, F::Kept>>,
     free: Vec<u32>,
-    panes: VecDeque<Pane<F::Left>>,
+    panes: VecDeque<Pane<A, F::Left>>,
+    /// How many of the oldest panes were turned over; only of folds that do that.
+    turned: usize,
     /// The pane that is not complete yet.
     open: Table<K, A>,
     changes: Option<Changes<K>>,
@@ -50,9 +52,11 @@ struct Slot<K: 'static, V> {
     panes: u32,
 }
 
-struct Pane<Left> {
+struct Pane<A, Left> {
     number: u64,
     keys: Vec<(u32, Left)>,
+    /// The aggregates of the keys, for checkpoints, if these do not follow from what leaves.
+    saved: Vec<A>,
 }
 
 impl<K, A, F: Fold<A>> Default for Panes<K, A, F> {
@@ -62,13 +66,14 @@ impl<K, A, F: Fold<A>> Default for Panes<K, A, F> {
             slots: Vec::new(),
             free: Vec::new(),
             panes: VecDeque::new(),
+            turned: 0,
             open: Table::new(),
             changes: None,
         }
     }
 }
 
-impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
+impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
     /// Takes the batch's partial aggregates, and moves complete panes in and out of the window.
     pub(crate) fn step(&mut self, fold: &F, step: &WindowStep, batch: Table<K, A>, merge: impl Fn(A, A) -> A) {
         if step.in_some_window() {
@@ -95,15 +100,18 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
 
     fn enter(&mut self, fold: &F, number: u64, rows: impl ExactSizeIterator<Item = Row<K, A>>) {
         let tracked = self.changes.is_some();
-        let mut keys = Vec::with_capacity(rows.len());
+        let (mut keys, mut saved) = (Vec::with_capacity(rows.len()), Vec::new());
         for Row { hash, key, acc } in rows {
             let number = self.slot(hash, key);
             let slot = &mut self.slots[number as usize];
             slot.panes += 1;
-            keys.push((number, fold.enter(&mut slot.kept, acc, tracked)));
+            let copy = tracked.then(|| acc.clone());
+            let left = fold.enter(&mut slot.kept, acc);
+            saved.extend(copy.filter(|_| fold.pane(&left).is_none()));
+            keys.push((number, left));
             self.touched(number);
         }
-        self.panes.push_back(Pane { number, keys });
+        self.panes.push_back(Pane { number, keys, saved });
     }
 
     fn touched(&mut self, number: u32) {
@@ -114,6 +122,7 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
 
     fn leave(&mut self, fold: &F, last_left: u64) {
         while self.panes.front().is_some_and(|pane| pane.number <= last_left) {
+            self.turn(fold);
             let pane = self.panes.pop_front().expect("there is one");
             if let Some(changes) = self.changes.as_mut().filter(|changes| pane.number <= changes.saved) {
                 changes.left.push(pane.number);
@@ -129,6 +138,20 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
                 }
             }
         }
+    }
+
+    /// Sees that the oldest pane was turned over, which is about to leave.
+    fn turn(&mut self, fold: &F) {
+        if !F::TURNS {
+            return;
+        }
+        if self.turned == 0 {
+            for (number, left) in self.panes.iter_mut().rev().flat_map(|pane| &mut pane.keys) {
+                fold.turn(&mut self.slots[*number as usize].kept, left);
+            }
+            self.turned = self.panes.len();
+        }
+        self.turned -= 1;
     }
 
     /// The slot of a key, a new one if there is none.
@@ -204,7 +227,7 @@ pub(crate) enum Saved<'a, K, A> {
     Forgotten { key: K },
 }
 
-impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
+impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
     /// Remembers from now on what changes.
     pub(crate) fn track(&mut self) {
         self.changes = Some(Changes { saved: 0, left: Vec::new(), touched: Vec::new(), forgotten: Vec::new() });
@@ -227,10 +250,10 @@ impl<K: Hash + Eq + Clone, A, F: Fold<A>> Panes<K, A, F> {
         }
         let slots = &self.slots;
         for pane in self.panes.iter().filter(|pane| everything || pane.number > saved) {
-            let rows = pane
-                .keys
-                .iter()
-                .filter_map(|(slot, left)| Some((slots[*slot as usize].key.as_ref()?.to_key(), fold.pane(left)?)));
+            let rows = pane.keys.iter().enumerate().filter_map(|(place, (slot, left))| {
+                let acc = fold.pane(left).or_else(|| pane.saved.get(place))?;
+                Some((slots[*slot as usize].key.as_ref()?.to_key(), acc))
+            });
             save(Saved::Pane { number: pane.number, rows: rows.collect() })?;
         }
         save(Saved::Open { rows: self.open.rows().map(|row| (row.key.to_key(), &row.acc)).collect() })?;
