@@ -386,6 +386,7 @@ impl Core {
             quiet_until: resume::quiet_until(config.missed, start.next, now, config.interval),
             backlog,
             recovery: start.recovery,
+            backpressure: config.backpressure.clone(),
             engine,
             inputs,
             hooks: self.hooks(meters),

@@ -94,6 +94,7 @@ pub use crate::plan::explain::Explanation;
 pub use crate::record::{Block, BytesBlock, Fork, Record, TextBlock};
 pub use crate::recovery::inspect::{CheckpointSummary, InputSummary, StateSummary, WaitingBatch, inspect_checkpoint};
 pub use crate::recovery::settings::MissedBatches;
+pub use crate::scheduler::backpressure::PidRateEstimator;
 pub use crate::stage::map_with_state::MapWithStateStream;
 pub use crate::stage::static_table::StaticTable;
 pub use crate::state::{State, StateSpec};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::type_complexity, reason = "the types of records are what many of these tests are about")]
 
+mod backpressure;
 mod common;
 mod conformance;
 mod context;

@@ -10,6 +10,7 @@ use super::StreamingContext;
 use crate::error::{Error, Result};
 use crate::fs::{RealFs, SharedFs, SimulatedFs};
 use crate::recovery::settings::{CheckpointSettings, MissedBatches};
+use crate::scheduler::backpressure::PidRateEstimator;
 use crate::scheduler::jobs::BatchHook;
 use crate::time::{Clock, SystemClock, whole_millis};
 
@@ -47,6 +48,7 @@ pub struct StreamingContextBuilder {
     files: SharedFs,
     checkpoint: Option<CheckpointSettings>,
     ephemeral: bool,
+    backpressure: Option<PidRateEstimator>,
     missed: MissedBatches,
     /// A setting that needs a checkpoint directory and came before it.
     misplaced: Option<&'static str>,
@@ -69,6 +71,7 @@ pub(super) struct Config {
     pub(super) checkpoint: Option<CheckpointSettings>,
     /// State may be lost with the process.
     pub(super) ephemeral: bool,
+    pub(super) backpressure: Option<PidRateEstimator>,
     pub(super) missed: MissedBatches,
 }
 
@@ -97,6 +100,7 @@ impl StreamingContextBuilder {
             files: Arc::new(RealFs),
             checkpoint: None,
             ephemeral: false,
+            backpressure: None,
             missed: MissedBatches::All,
             misplaced: None,
         }
@@ -288,6 +292,27 @@ impl StreamingContextBuilder {
         self
     }
 
+    /// Lets receivers store only as fast as batches are processed: after each batch `estimator` says the rate, for each
+    /// input on its own. Without it a receiver is only held by its buffer.
+    ///
+    /// **Source**: Spark's `spark.streaming.backpressure.enabled`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use streamflow::{PidRateEstimator, StreamingContext};
+    ///
+    /// let interval = Duration::from_secs(1);
+    /// let estimator = PidRateEstimator::new(interval)?.min_rate(1_000.0)?;
+    /// let ctx = StreamingContext::builder("steady").batch_interval(interval).backpressure(estimator).build()?;
+    /// # drop(ctx);
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    pub fn backpressure(mut self, estimator: PidRateEstimator) -> Self {
+        self.backpressure = Some(estimator);
+        self
+    }
+
     /// Says that windows and state may be lost when the process ends. A program with state operators needs this or a
     /// [`checkpoint`](Self::checkpoint) directory.
     pub fn ephemeral(mut self) -> Self {
@@ -355,6 +380,7 @@ impl StreamingContextBuilder {
             files: self.files,
             checkpoint: self.checkpoint,
             ephemeral: self.ephemeral,
+            backpressure: self.backpressure,
             missed: self.missed,
         }))
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::Control;
+use super::backpressure::PidRateEstimator;
 use super::generator::SharedInput;
 use super::listener::{BatchInfo, Event, InputInfo, ListenerBus, OutputOperationInfo};
 use super::status::Status;
@@ -66,6 +67,8 @@ pub(crate) struct Jobs {
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) recovery: Option<Arc<Recovery>>,
+    /// For each input an estimator of its rate, if the context has backpressure.
+    pub(crate) rates: Vec<Option<PidRateEstimator>>,
     /// What each output is called in reports.
     pub(crate) descriptions: Vec<Arc<str>>,
     pub(crate) waiting: Receiver<Job>,
@@ -78,7 +81,7 @@ pub(crate) fn describe(output: &Output) -> Arc<str> {
 
 impl Jobs {
     /// Runs batches until the end is announced; batches that wait when the context is stopped at once are dropped.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         let mut dropped = 0_u64;
         while let Ok(Job::Batch(set)) = self.waiting.recv() {
             if self.control.is_abandoned() {
@@ -100,7 +103,7 @@ impl Jobs {
         }
     }
 
-    fn batch(&self, set: JobSet) {
+    fn batch(&mut self, set: JobSet) {
         let _span = tracing::debug_span!("batch", time = set.time.as_millis()).entered();
         self.meters.batches.started.add(1);
         let mut info = set.info(&self.inputs);
@@ -133,6 +136,7 @@ impl Jobs {
         }
         self.release(&set);
         info.processing_ended = Some(self.control.clock.now());
+        self.adjust_rates(&info);
         self.complete(info, &ledger, &errors);
     }
 
@@ -212,6 +216,29 @@ impl Jobs {
             });
             if let Err(error) = released {
                 tracing::error!(%error, input = &*shared.name, "an input could not release the data of a batch");
+            }
+        }
+    }
+
+    /// Tells each input how fast it may deliver.
+    fn adjust_rates(&mut self, info: &BatchInfo) {
+        let (Some(ended), Some(processing), Some(scheduling)) =
+            (info.processing_ended, info.processing_delay(), info.scheduling_delay())
+        else {
+            return;
+        };
+        let inputs = self.inputs.iter().zip(&info.inputs).zip(&mut self.rates);
+        for ((shared, input), estimator) in inputs {
+            let records = input.records.unwrap_or(0);
+            let estimate =
+                |pid: &mut PidRateEstimator| pid.estimate(ended.as_millis(), records, processing, scheduling);
+            let Some(rate) = estimator.as_mut().and_then(estimate) else { continue };
+            let set = shared.call(|input| {
+                input.set_rate(rate as u64);
+                Ok(())
+            });
+            if let Err(error) = set {
+                tracing::error!(%error, input = &*shared.name, "an input could not take its new rate");
             }
         }
     }

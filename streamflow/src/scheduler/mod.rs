@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`backpressure`] | how fast receivers may store |
 //! | [`generator`] | the thread that makes a batch when it is due |
 //! | [`jobs`] | the thread that runs batches, one after the other |
 //! | [`listener`] | listeners and the thread that tells them |
@@ -9,6 +10,7 @@
 //! | [`status`] | progress, and waiting for it |
 //! | [`signals`] | Ctrl-C and SIGTERM |
 
+pub(crate) mod backpressure;
 pub(crate) mod generator;
 pub(crate) mod jobs;
 pub(crate) mod listener;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
 
+use self::backpressure::PidRateEstimator;
 use self::generator::{Generator, SharedInput};
 use self::jobs::{BatchHook, Job, JobSet, Jobs};
 use self::listener::ListenerBus;
@@ -91,6 +94,7 @@ pub(crate) struct Parts {
     /// Batches of an earlier run, to be run before all others.
     pub(crate) backlog: Vec<JobSet>,
     pub(crate) recovery: Option<Arc<Recovery>>,
+    pub(crate) backpressure: Option<PidRateEstimator>,
     pub(crate) engine: Engine,
     pub(crate) inputs: Vec<SharedInput>,
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
@@ -119,6 +123,7 @@ impl Scheduler {
             quiet_until,
             backlog,
             recovery,
+            backpressure,
             engine,
             inputs,
             hooks,
@@ -139,6 +144,7 @@ impl Scheduler {
             hooks,
             meters: Arc::clone(&meters),
             recovery: recovery.clone(),
+            rates: inputs.iter().map(|_| backpressure.clone()).collect(),
             waiting,
         };
         let generator = Generator {

@@ -182,6 +182,12 @@ pub trait Source: Send + 'static {
         Ok(())
     }
 
+    /// Called after a batch, if the context has [backpressure](crate::StreamingContextBuilder::backpressure), with the rate
+    /// at which batches can be processed. The default does nothing; receivers hold their `store`.
+    fn set_rate(&mut self, records_per_second: u64) {
+        let _ = records_per_second;
+    }
+
     /// Whether there is data that no batch has been given yet; a graceful stop waits until there is none.
     fn has_pending(&self) -> bool {
         false
@@ -276,6 +282,7 @@ pub(crate) trait Input: Send {
     /// Decodes the ranges of earlier batches, hands them to the source, and returns them.
     fn resume(&mut self, cx: &SourceCx, ranges: &[(BatchTime, Vec<u8>)]) -> Result<Vec<(BatchTime, AnyRange)>>;
     fn forget(&mut self, batch: BatchTime) -> Result<()>;
+    fn set_rate(&mut self, records_per_second: u64);
     fn has_pending(&self) -> bool;
     fn stop(&mut self);
 }
@@ -345,6 +352,10 @@ impl<S: Source> Input for SourceInput<S> {
 
     fn forget(&mut self, batch: BatchTime) -> Result<()> {
         self.source.forget(batch)
+    }
+
+    fn set_rate(&mut self, records_per_second: u64) {
+        self.source.set_rate(records_per_second);
     }
 
     fn has_pending(&self) -> bool {

@@ -36,7 +36,6 @@ impl RateLimiter {
     }
 
     /// Sets the rate, in records per second.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what backpressure will call"))]
     pub(crate) fn update(&self, rate: i64) {
         if let Some(rate) = u64::try_from(rate).ok().filter(|rate| *rate > 0) {
             lock(&self.state).rate = Some(self.max.map_or(rate, |max| rate.min(max)));
@@ -44,7 +43,6 @@ impl RateLimiter {
     }
 
     /// The present rate; nothing if there is no limit.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what backpressure will call"))]
     pub(crate) fn rate(&self) -> Option<u64> {
         lock(&self.state).rate
     }

@@ -23,6 +23,7 @@ use super::received::{Blocks, ReceivedBlocks, copies};
 use super::supervisor::{Reports, Supervisor};
 use super::{Source, SourceCx, decode, encode};
 use crate::error::{Error, Result};
+use crate::metrics::meters::InputMeter;
 use crate::record::{Block, Fork, Record};
 use crate::state::codec::Codec;
 use crate::time::{BatchTime, lock, whole_millis};
@@ -330,6 +331,7 @@ type Resumed<B> = (Allocated<B>, VecDeque<(BatchTime, BlockNumber)>);
 struct Running<T: Record + ?Sized> {
     shared: Arc<Shared<T>>,
     supervisor: Supervisor,
+    meter: Arc<InputMeter>,
 }
 
 impl<R: Receiver> ReceiverSource<R>
@@ -384,13 +386,13 @@ where
         });
         let meter = cx.receiver_events.meter();
         meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
-        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter);
+        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter.clone());
         if let Some((blocks, ends)) = self.resumed.take() {
             shared.buffer.resume(&blocks, ends);
         }
         let store = Store(Arc::clone(&shared));
         let supervisor = Supervisor::start(receiver, store, &shared, self.options.restart_delay)?;
-        self.running = Some(Running { shared, supervisor });
+        self.running = Some(Running { shared, supervisor, meter });
         Ok(())
     }
 
@@ -452,12 +454,21 @@ where
         self.running.as_ref().map_or(Ok(()), |running| running.shared.buffer.forget(batch))
     }
 
+    fn set_rate(&mut self, records_per_second: u64) {
+        if let Some(Running { shared, meter, .. }) = &self.running {
+            shared.limiter.update(i64::try_from(records_per_second).unwrap_or(i64::MAX));
+            if let Some(rate) = shared.limiter.rate() {
+                meter.rate_limit.set(rate);
+            }
+        }
+    }
+
     fn has_pending(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.shared.buffer.has_pending())
     }
 
     fn stop(&mut self) {
-        if let Some(Running { shared, supervisor }) = &mut self.running {
+        if let Some(Running { shared, supervisor, .. }) = &mut self.running {
             shared.stop();
             if !supervisor.wait(self.options.stop_timeout) {
                 let (name, timeout) = (&self.name, self.options.stop_timeout);

@@ -9,12 +9,11 @@ pub(super) const OPERATORS: &[(&str, &str)] = &[("slice", "the library has no `s
 
 /// Kinds of extra cases that the library cannot run yet.
 pub(super) const KINDS: &[(&str, &str)] = &[
-    ("state_object", WINDOWS_AND_STATE),
-    ("state_record", WINDOWS_AND_STATE),
-    ("state_chain", WINDOWS_AND_STATE),
+    ("state_object", PARTS_OF_STATE),
+    ("state_record", PARTS_OF_STATE),
+    ("state_chain", PARTS_OF_STATE),
     ("checkpoint_duration", "a checkpoint is of the whole program: one every ten seconds, and not every ten batches"),
-    ("pid", BACKPRESSURE),
-    ("rate_limiter", BACKPRESSURE),
+    ("rate_limiter", "the limiter is internal; its rows are a unit test in `source/rate.rs`"),
     ("kafka_limit", "arrives with the Kafka input"),
     (
         "timer",
@@ -22,8 +21,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ),
 ];
 
-const WINDOWS_AND_STATE: &str = "arrives with windows and state";
-const BACKPRESSURE: &str = "arrives with backpressure";
+const PARTS_OF_STATE: &str = "one partition's update is internal; `mapWithState/*` and the laws run it as a whole";
 
 /// Why a case has no meaning here, if it has none.
 pub(super) fn without_meaning(json: &Json) -> Option<&'static str> {
