@@ -42,8 +42,7 @@ fn rates(millis: u64, backpressure: bool) -> Vec<u64> {
         test.run_batches(1).unwrap();
     }
     test.context().stop().unwrap();
-    let told = told.lock().unwrap().clone();
-    told
+    told.lock().unwrap().clone()
 }
 
 #[test]
