@@ -49,7 +49,10 @@ fn rates(millis: u64, backpressure: bool) -> Vec<u64> {
 fn a_source_is_told_how_fast_batches_are_processed() {
     let rates = rates(400, true);
     assert!(!rates.is_empty(), "every batch but the first gives an estimate");
-    assert!(rates.iter().all(|rate| (100..=250).contains(rate)), "a hundred records in 400 ms are 250 a second: {rates:?}");
+    assert!(
+        rates.iter().all(|rate| (100..=250).contains(rate)),
+        "a hundred records in 400 ms are 250 a second: {rates:?}"
+    );
 }
 
 #[test]

@@ -7,8 +7,15 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
-/// Records cloned at once from a shared block.
-const CHUNK: usize = 512;
+/// Bytes of records cloned at once from a shared block. Smaller chunks would be read from memory in starts and stops, larger
+/// ones would leave the caches before they are used.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Records in a chunk.
+const fn chunk_records<T>() -> usize {
+    let size = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
+    if size > CHUNK_BYTES { 1 } else { CHUNK_BYTES / size }
+}
 
 /// An iterator over the records of a partition, by value.
 pub struct Rows<T> {
@@ -50,7 +57,7 @@ impl<T> Rows<T> {
 fn refill<T>(shared: &mut Option<Shared<T>>) -> Option<std::vec::IntoIter<T>> {
     let shared = shared.as_mut()?;
     let rest = &shared.block[shared.next..];
-    let chunk = &rest[..rest.len().min(CHUNK)];
+    let chunk = &rest[..rest.len().min(chunk_records::<T>())];
     shared.next += chunk.len();
     (!chunk.is_empty()).then(|| (shared.clone)(chunk).into_iter())
 }
@@ -88,7 +95,7 @@ mod tests {
 
     #[test]
     fn moves_when_alone_and_clones_when_shared() {
-        let records: Vec<String> = (0..CHUNK * 2 + 3).map(|n| n.to_string()).collect();
+        let records: Vec<String> = (0..chunk_records::<String>() * 2 + 3).map(|n| n.to_string()).collect();
         let first = records[0].as_ptr();
         let block = Arc::new(records.clone());
         let cloned: Vec<String> = Rows::new(Arc::clone(&block), Some(<[String]>::to_vec)).collect();
