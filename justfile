@@ -1,6 +1,6 @@
 # What CI runs, step by step. `just check` does everything.
 
-check: fmt clippy test docs examples
+check: fmt clippy test docs examples browser
 
 fmt:
     cargo fmt --all --check
@@ -16,6 +16,9 @@ docs:
 
 examples:
     .ci/examples
+
+browser:
+    .ci/browser
 
 bench:
     cargo bench --bench fused

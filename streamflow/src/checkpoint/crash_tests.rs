@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::store::CheckpointWriter;
 use super::*;
 use crate::error::{ErrorKind, Result};
 use crate::fs::{IoFailure, Random, SimulatedFs};

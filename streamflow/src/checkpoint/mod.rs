@@ -48,10 +48,6 @@ mod store;
 mod tests;
 
 pub(crate) use self::envelope::sealed_manifest;
-#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
-pub(crate) use self::manifest::{Manifest, Operator};
+pub(crate) use self::manifest::Operator;
 pub(crate) use self::state_file::sealed_state;
-#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
-pub(crate) use self::state_file::{Change, StateReader, StateWriter, WrittenState};
-#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
-pub(crate) use self::store::{CheckpointOptions, CheckpointStore, CheckpointWriter, Due};
+pub(crate) use self::store::{CheckpointOptions, CheckpointStore, Due};

@@ -23,7 +23,6 @@ use std::sync::Arc;
 pub(crate) use self::buffered::BufferedReads;
 #[cfg(test)]
 pub(crate) use self::random::Random;
-#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
 pub(crate) use self::real::RealFs;
 pub use self::simulated::{IoFailure, SimulatedFs};
 

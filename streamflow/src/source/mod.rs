@@ -15,7 +15,8 @@
 //! | [`text_file_stream`](crate::StreamingContext::text_file_stream), [`file_stream`](crate::StreamingContext::file_stream), [`binary_records_stream`](crate::StreamingContext::binary_records_stream) | files modified up to its time | paths, lengths, modification times | files wait on disk |
 //! | [`source`](crate::StreamingContext::source) | what your [`Source`] says | your type | up to the source |
 //!
-//! Blocks in memory are gone when the process is; files can be read again.
+//! Blocks in memory are gone when the process is, unless the context has a checkpoint directory: then receivers log theirs,
+//! and the inputs that cannot (queues, channels) are refused. Files can be read again.
 
 mod block_log;
 mod buffer;

@@ -51,7 +51,6 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::format::with_checksums;
-#[allow(unused_imports, reason = "for the scheduler and the state operators, which come to it next")]
 pub(crate) use self::reader::{Records, read_log};
 pub(crate) use self::writer::{Log, LogOptions};
 
