@@ -9,15 +9,35 @@ use std::process::Command;
 const TOOLCHAIN: &str = "rustc 1.95.";
 
 #[test]
-fn messages() {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = Command::new(rustc).arg("--version").output().expect("the compiler that builds this can be asked");
-    let version = String::from_utf8_lossy(&version.stdout);
-    let cases = trybuild::TestCases::new();
-    cases.pass("tests/ui/pass/*.rs");
-    if version.starts_with(TOOLCHAIN) {
-        cases.compile_fail("tests/ui/fail/*/*.rs");
-    } else {
-        println!("skipped tests/ui/fail: its messages are those of `{TOOLCHAIN}x`, and this is `{}`", version.trim());
-    }
+fn programs_that_compile() {
+    trybuild::TestCases::new().pass("tests/ui/pass/*.rs");
 }
+
+/// A test for each theme, so that the name of what failed says where to look, and one that no theme was forgotten.
+macro_rules! messages {
+    ($($theme:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $theme() {
+                let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+                let version = Command::new(rustc).arg("--version").output().expect("the compiler that builds this");
+                let version = String::from_utf8_lossy(&version.stdout);
+                if version.starts_with(TOOLCHAIN) {
+                    trybuild::TestCases::new().compile_fail(concat!("tests/ui/fail/", stringify!($theme), "/*.rs"));
+                } else {
+                    println!("skipped: the messages are those of `{TOOLCHAIN}x`, and this is `{}`", version.trim());
+                }
+            }
+        )+
+
+        #[test]
+        fn every_theme_has_a_test() {
+            let themes = std::fs::read_dir("tests/ui/fail").expect("tests run in the root of the package");
+            let mut themes: Vec<_> = themes.map(|theme| theme.expect("a directory can be read").file_name()).collect();
+            themes.sort();
+            assert_eq!(themes, [$(stringify!($theme)),+]);
+        }
+    };
+}
+
+messages!(arguments, captures, closures, graph, keyed, names, records, several, signature, state, window);
