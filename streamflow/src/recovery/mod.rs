@@ -172,8 +172,11 @@ impl Recovery {
     ) -> Result<Option<BatchTime>> {
         if succeeded {
             self.log.completed(time)?;
-        } else if lock(&self.failed).replace(time).is_none() {
-            tracing::warn!(batch = %time, "an output failed: no checkpoint is written until a restart has run the batch again");
+        } else {
+            lock(&self.failed).get_or_insert_with(|| {
+                tracing::warn!(batch = %time, "an output failed: no checkpoint is written until a restart has run the batch again");
+                time
+            });
         }
         let since_zero = time.since(self.zero).as_millis();
         if lock(&self.failed).is_none() && since_zero.is_multiple_of(self.checkpoint_interval.as_millis()) {
@@ -184,6 +187,12 @@ impl Recovery {
             self.log.clean(horizon)?;
         }
         Ok(horizon)
+    }
+
+    /// The batch before which none is run again while the batch of `time` runs: a failed one waits for the next start, and
+    /// all others before it are done.
+    pub(crate) fn settled_before(&self, time: BatchTime) -> BatchTime {
+        lock(&self.failed).map_or(time, |failed| failed.min(time))
     }
 
     /// What a checkpoint after the batch of `time` holds beside state.
