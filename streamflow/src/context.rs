@@ -258,8 +258,9 @@ impl StreamingContext {
     ///
     /// Called by a closure or an output of a running batch, it returns at once, and the context stops after that batch.
     ///
-    /// **Cost**: blocks for as long as the running batch takes. An input that does not stop is left behind after the time
-    /// limit of a graceful stop.
+    /// **Cost**: blocks for as long as the running batch takes, and then for receivers that do not return when they are told to
+    /// stop: up to the [`stop_timeout`](crate::source::ReceiverOptions::stop_timeout) of each, and for all together up to the
+    /// [time limit](StreamingContextBuilder::graceful_stop_timeout) of a graceful stop. After that they are left behind.
     ///
     /// # Errors
     /// [`IllegalState`](crate::ErrorKind::IllegalState): called by a listener of this context, which would wait for itself.

@@ -143,7 +143,8 @@ impl StreamingContextBuilder {
         self
     }
 
-    /// How long a graceful stop may take, by the machine's clock; ten batch intervals if it is not set.
+    /// How long a graceful stop may take, by the machine's clock; ten batch intervals if it is not set. Any stop waits for so
+    /// long, at most, for receivers that do not return.
     ///
     /// **Source**: Spark's `spark.streaming.gracefulStopTimeout`.
     pub fn graceful_stop_timeout(mut self, timeout: Duration) -> Self {
