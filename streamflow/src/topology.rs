@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -197,9 +197,24 @@ struct Draft {
     mistakes: Vec<Error>,
 }
 
+/// A topology for those who must not keep its closures and states in memory.
+#[derive(Clone)]
+pub(crate) struct WeakTopology(Weak<Shared>);
+
+impl WeakTopology {
+    /// Whether its declaration has not ended; that of a topology that is gone has.
+    pub(crate) fn is_draft(&self) -> bool {
+        self.0.upgrade().is_some_and(|shared| shared.frozen.get().is_none())
+    }
+}
+
 impl Topology {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new(), closed: AtomicBool::new(false) }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakTopology {
+        WeakTopology(Arc::downgrade(&self.0))
     }
 
     /// Whether both are one topology.

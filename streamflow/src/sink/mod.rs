@@ -12,12 +12,14 @@
 //! | [`foreach_partition`](crate::DStream::foreach_partition) | a function of each partition | up to the function |
 //! | [`foreach`](crate::DStream::foreach) | a function of each record | up to the function |
 //! | [`to`](crate::DStream::to) | a [`Sink`] | up to the sink: it stages, then commits |
+//! | [`remember`](crate::DStream::remember) | the last batches, for the program to ask for | remembers it again: the memory is that of one run |
 
 mod custom;
 mod directory;
 mod foreach;
 mod object_files;
 mod print;
+mod remember;
 mod text_files;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::topology::NodeId;
 pub use self::custom::{Sink, SinkBatch};
 pub use self::foreach::Partition;
 pub use self::object_files::read_object_files;
+pub use self::remember::Remembered;
 
 /// What a function of an output may return: nothing, or a `Result` of nothing.
 pub trait OutputResult: Send {
