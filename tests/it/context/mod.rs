@@ -2,6 +2,7 @@
 
 mod batches;
 mod errors;
+mod intervals;
 mod lifecycle;
 mod listeners;
 mod many;
