@@ -79,9 +79,27 @@ impl Start {
     /// Where an input keeps what it receives.
     pub(super) fn input_log(&self, config: &Config, input: &str) -> Option<InputLog> {
         let settings = config.checkpoint.as_ref()?;
-        let name: String = input.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        Some(InputLog { files: Arc::clone(&config.files), dir: settings.dir.join("received").join(name) })
+        let dir = settings.dir.join("received").join(directory_name(input));
+        Some(InputLog { files: Arc::clone(&config.files), dir })
     }
+}
+
+/// The name of an input as that of a directory: another one for each input, on every file system.
+fn directory_name(input: &str) -> String {
+    use std::fmt::Write;
+
+    if input.is_empty() {
+        return "%".to_owned();
+    }
+    let mut name = String::with_capacity(input.len());
+    for byte in input.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
+            // Also capital letters: some file systems do not tell them from small ones.
+            other => write!(name, "%{other:02x}").expect("a string takes everything"),
+        }
+    }
+    name
 }
 
 /// The batches to run again, while the inputs decode their ranges of them.
@@ -143,5 +161,20 @@ impl Backlog {
             quiet: planned.completed || planned.left_out,
         });
         Ok(sets.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory_name;
+
+    #[test]
+    fn inputs_never_share_a_directory() {
+        let names =
+            ["events", "events_2", "events#2", "Events", "../events", "socket 127.0.0.1:9999", "%23", "#", "ü", ""];
+        let directories: std::collections::BTreeSet<_> = names.iter().map(|name| directory_name(name)).collect();
+        assert_eq!(directories.len(), names.len());
+        assert!(directories.iter().all(|name| !name.is_empty() && !name.contains(['/', '.', '#', ':'])));
+        assert_eq!(directory_name("events#2"), "events%232");
     }
 }
