@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use streamflow::prelude::*;
 use streamflow::sink::Remembered;
 use streamflow::testing::{Driver, SimulatedFs};
@@ -169,4 +171,39 @@ fn text_and_batch_mode_are_remembered_too() {
     let batches = recent.slice(at(0), at(0)).unwrap();
     let lines: Vec<&str> = batches.iter().flat_map(|batch| batch.iter()).collect();
     assert_eq!(lines, ["to be", "or not"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A slice is what an output of the same stream collects in that range, or some of it is too old.
+    #[test]
+    fn slices_are_what_an_output_sees(
+        batches in vec(vec(any::<u8>(), 0..4), 1..12),
+        (length, slide) in (1..5_u64, 1..4_u64),
+        duration in 1..8_000_u64,
+        (from, span) in (0..14_000_u64, 0..14_000_u64),
+    ) {
+        let mut test = Driver::new().unwrap();
+        let count = batches.len();
+        let windows = test.input(batches).window(seconds(length), seconds(slide));
+        let out = test.output(&windows);
+        let recent = windows.remember(Duration::from_millis(duration));
+        test.run_batches(count).unwrap();
+
+        let (from, to) = (BatchTime::from_millis(from), BatchTime::from_millis(from + span));
+        let slide = seconds(slide);
+        let inside = |time: &BatchTime| *time >= from.floor(slide) && *time <= to.floor(slide);
+        let seen: Vec<_> = out.times().into_iter().zip(out.batches()).filter(|(time, _)| inside(time)).collect();
+        let last = out.times().last().copied().unwrap_or_default();
+        let is_too_old = seen.iter().any(|(time, _)| last.since(*time).as_millis() as u64 >= duration);
+        match recent.slice(from, to) {
+            Ok(slice) => {
+                let slice: Vec<_> = slice.into_iter().map(|batch| (batch.time(), batch.collect())).collect();
+                prop_assert_eq!(slice, seen);
+                prop_assert!(!is_too_old);
+            }
+            Err(error) => prop_assert!(is_too_old, "{}", error),
+        }
+    }
 }

@@ -66,8 +66,8 @@ impl<T: Fork + ?Sized> DStream<T> {
     /// let recent = test.input(vec![vec![1], vec![2, 2], vec![3]]).remember(Duration::from_secs(60));
     /// test.run_batches(3)?;
     ///
-    /// let at = |seconds| BatchTime::from_millis(seconds * 1_000);
-    /// let records: Vec<_> = recent.slice(at(2), at(3))?.into_iter().map(|batch| batch.collect()).collect();
+    /// let at = BatchTime::from_millis;
+    /// let records: Vec<_> = recent.slice(at(2_000), at(3_000))?.into_iter().map(|batch| batch.collect()).collect();
     /// assert_eq!(records, [vec![2, 2], vec![3]]);
     /// # Ok::<(), streamflow::Error>(())
     /// ```
