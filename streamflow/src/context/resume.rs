@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::builder::Config;
 use crate::error::{Error, Result};
 use crate::recovery::batch_log::Planned;
+use crate::recovery::lock::DirectoryLock;
 use crate::recovery::settings::MissedBatches;
 use crate::recovery::{ContextFacts, Recovery};
 use crate::scheduler::generator::SharedInput;
@@ -28,8 +29,8 @@ pub(super) struct Start {
     replay: Vec<Planned>,
 }
 
-/// Recovers the checkpoint of the context, if it has a directory.
-pub(super) fn open(config: &Config, graph: &Graph, now: BatchTime) -> Result<Start> {
+/// Recovers the checkpoint of the context, if it has a directory, whose lock it may have taken before.
+pub(super) fn open(config: &Config, lock: Option<DirectoryLock>, graph: &Graph, now: BatchTime) -> Result<Start> {
     let Some(settings) = &config.checkpoint else {
         if !config.ephemeral {
             refuse_state(graph)?;
@@ -39,7 +40,8 @@ pub(super) fn open(config: &Config, graph: &Graph, now: BatchTime) -> Result<Sta
         return Ok(Start { zero, began: now, next, recovery: None, ranges: BTreeMap::new(), replay: Vec::new() });
     };
     let facts = ContextFacts { name: &config.name, interval: config.interval, now, parallelism: config.parallelism };
-    let (recovery, resumption) = Recovery::open(&config.files, settings, graph, &facts)?;
+    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, &config.name), Ok)?;
+    let (recovery, resumption) = Recovery::open(&config.files, lock, settings, graph, &facts)?;
     Ok(Start {
         zero: resumption.zero,
         began: resumption.began,

@@ -37,6 +37,8 @@ enum Entry {
 /// What the log tells of earlier runs.
 #[derive(Default)]
 pub(crate) struct History {
+    /// Whether the log holds nothing at all.
+    pub(crate) is_empty: bool,
     pub(crate) began: Option<BatchTime>,
     pub(crate) zero: Option<BatchTime>,
     pub(crate) interval: Option<Duration>,
@@ -99,9 +101,10 @@ impl History {
     }
 
     fn read(mut records: Records, dir: &Path, checkpoint: Option<BatchTime>) -> Result<Self> {
-        let mut history = History::default();
+        let mut history = History { is_empty: true, ..History::default() };
         let mut planned = BTreeMap::new();
         while let Some((_, bytes)) = records.next()? {
+            history.is_empty = false;
             let entry = postcard::from_bytes(bytes).map_err(|error| {
                 Error::input(format!("the log of batches in `{}` has an entry of another form", dir.display()))
                     .because(error)

@@ -13,6 +13,7 @@
 //! | [`foreach`](crate::DStream::foreach) | a function of each record | up to the function |
 //! | [`to`](crate::DStream::to) | a [`Sink`] | up to the sink: it stages, then commits |
 //! | [`remember`](crate::DStream::remember) | the last batches, for the program to ask for | remembers it again: the memory is that of one run |
+//! | `to` with `SqliteSink` (feature `sqlite`) | rows in an SQLite database, a transaction per batch | leaves it as it is |
 
 mod custom;
 mod directory;
@@ -20,6 +21,8 @@ mod foreach;
 mod object_files;
 mod print;
 mod remember;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod text_files;
 
 use std::sync::Arc;
@@ -33,6 +36,11 @@ pub use self::custom::{Sink, SinkBatch};
 pub use self::foreach::Partition;
 pub use self::object_files::read_object_files;
 pub use self::remember::Remembered;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteSink;
+/// The crate that [`SqliteSink`] works with, in its version.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 
 /// What a function of an output may return: nothing, or a `Result` of nothing.
 pub trait OutputResult: Send {
