@@ -146,6 +146,12 @@ impl<'e> Run<'e> {
         slide.is_zero() || self.time.since(grid.zero).as_millis().is_multiple_of(slide.as_millis())
     }
 
+    /// The first time at which a node yields a data set, and the distance of its times. In batch mode there is one time.
+    pub(crate) fn times_of(&self, node: NodeId) -> (BatchTime, Duration) {
+        let slide = self.engine.graph.nodes[node.0].slide;
+        self.engine.grid.map_or((self.time, Duration::from_millis(1)), |grid| (grid.zero + slide, slide))
+    }
+
     /// Whether a node yields a data set in this batch.
     pub(crate) fn yields(&self, node: NodeId) -> bool {
         self.is_due(self.engine.graph.nodes[node.0].slide)
