@@ -207,8 +207,8 @@ mod tests {
 
     fn batch(number: u64) -> BatchInfo {
         let time = BatchTime::from_millis(number * 1_000);
-        let mut batch = BatchInfo::new(time, time);
-        batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(number) }];
+        let mut batch = BatchInfo::new(time, Duration::from_secs(1), time);
+        batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(number), bytes: None }];
         let parts = vec![TaskInfo::default(); 4];
         let work = WorkInfo {
             worker: Worker::Stage(0),
