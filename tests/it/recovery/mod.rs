@@ -1,13 +1,14 @@
 //! Recovery: a program that is started again goes on as if nothing had happened.
 //!
 //! [`every_operation`] interrupts a program at each operation on its files. The other modules look at one thing each:
-//! receivers, directories of files, batches that wait or were missed, programs that changed.
+//! receivers, directories of files, batches that wait or were missed, programs that changed, what listeners are told.
 
 mod batches;
 mod changes;
 mod every_operation;
 mod files;
 mod receivers;
+mod told;
 
 use streamflow::testing::{Driver, SimulatedFs};
 use streamflow::{ManualClock, Result, StreamingContextBuilder};
