@@ -387,7 +387,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let later = dir.path().join("later");
         let mut selection = selection(&later, true);
-        let meter = selection.events.as_ref().unwrap().meter();
+        let meter = Arc::clone(selection.events.as_ref().unwrap().meter());
         assert!(selection.select(at(101)).is_empty());
         assert!(selection.select(at(102)).is_empty());
         let (errors, last) = meter.last_error();
