@@ -107,7 +107,7 @@ impl Receiver for Storing {
 /// Lines of 100 bytes.
 fn block(load: Load) -> TextBlock {
     let line = "x".repeat(99) + "\n";
-    TextBlock::lines(&line.repeat(load.block_bytes / 100))
+    TextBlock::lines(line.repeat(load.block_bytes / 100))
 }
 
 /// The same bytes, one file, and a sync after each block.
@@ -297,7 +297,8 @@ impl Keyed {
         let before = self.files();
         self.driver.run_batches(1)?;
         let durable = millis(self.ended().elapsed());
-        let bytes = self.files().iter().filter(|(name, _)| !before.contains_key(*name)).map(|(_, bytes)| *bytes).sum::<u64>();
+        let bytes =
+            self.files().iter().filter(|(name, _)| !before.contains_key(*name)).map(|(_, bytes)| *bytes).sum::<u64>();
         self.driver.run_batches(1)?;
         Ok(Cost { blocked, durable, bytes: bytes as f64 })
     }
@@ -378,7 +379,11 @@ fn restart() -> Result<()> {
         times.push(millis(took));
     }
     println!("restart, 1,000,000 keys: time start/plain {}", Quartiles::of(ratios));
-    println!("restart, 1,000,000 keys: {} ms, and the first batch is done after {:.0} ms", Quartiles::of(times), first_batches[0]);
+    println!(
+        "restart, 1,000,000 keys: {} ms, and the first batch is done after {:.0} ms",
+        Quartiles::of(times),
+        first_batches[0]
+    );
     Ok(())
 }
 
@@ -440,18 +445,14 @@ fn word_count(lines: DStream<str>) -> DStream<(String, u64)> {
 
 #[stream]
 fn running_word_count(lines: DStream<str>) -> DStream<(String, u64)> {
-    lines
-        .flat_map(|line| line.split(' '))
-        .map(|word| (word, 1_u64))
-        .reduce_by_key(|a, b| a + b)
-        .map_with_state(
-            StateSpec::function(|word: &String, count: Option<u64>, total: &mut State<u64>| {
-                let new = total.get().copied().unwrap_or(0) + count.unwrap_or(0);
-                total.update(new);
-                (word.clone(), new)
-            })
-            .unbounded(),
-        )
+    lines.flat_map(|line| line.split(' ')).map(|word| (word, 1_u64)).reduce_by_key(|a, b| a + b).map_with_state(
+        StateSpec::function(|word: &String, count: Option<u64>, total: &mut State<u64>| {
+            let new = total.get().copied().unwrap_or(0) + count.unwrap_or(0);
+            total.update(new);
+            (word.clone(), new)
+        })
+        .unbounded(),
+    )
 }
 
 /// A program that counts words, and how its input comes.

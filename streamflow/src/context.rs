@@ -31,7 +31,7 @@ use crate::recovery::lock::DirectoryLock;
 use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::jobs::JobSet;
-use crate::scheduler::listener::{Event, ListenerBus, ReceiverEvents, StreamingListener};
+use crate::scheduler::listener::{CheckpointEvents, Event, ListenerBus, ReceiverEvents, StreamingListener};
 pub use crate::scheduler::status::ContextState;
 use crate::scheduler::status::Status;
 use crate::scheduler::{Control, Parts, Scheduler};
@@ -427,12 +427,17 @@ impl Core {
         }
         self.bus.start(&config.name)?;
         let now = config.clock.now();
-        let start = resume::open(config, life.lock.take(), &graph, now)?;
+        let events = CheckpointEvents::new(self.bus.clone(), Arc::clone(&config.clock));
+        let mut start = resume::open(config, life.lock.take(), &graph, now, &events)?;
         let inputs = std::mem::take(&mut life.inputs);
-        let meters = self.observe(life, &graph, &inputs)?;
+        let meters = self.observe(life, &graph, &inputs, &events)?;
         let backlog = self.start_inputs(&inputs, meters, &start)?;
         self.status.change(|progress| progress.state = ContextState::Active);
         self.bus.post(|| Event::StreamingStarted(now));
+        if let Some(recovery) = start.recovered.take() {
+            let _ = events.meter().recovery.set(recovery.clone());
+            self.bus.post(|| Event::Recovered(recovery));
+        }
         life.recovery.clone_from(&start.recovery);
         let engine = Engine {
             graph,

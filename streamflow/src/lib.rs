@@ -81,8 +81,10 @@ pub mod listener {
     #[cfg(feature = "progress")]
     pub use crate::metrics::Progress;
     pub use crate::metrics::Summary;
-    pub use crate::scheduler::listener::{BatchInfo, InputInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
-    pub use crate::scheduler::stats::Stats;
+    pub use crate::scheduler::info::{
+        BatchInfo, BlockInfo, CheckpointInfo, InputInfo, OutputOperationInfo, ReceiverInfo, RecoveryInfo,
+    };
+    pub use crate::scheduler::listener::StreamingListener;
 }
 
 pub use crate::batch::Batch;

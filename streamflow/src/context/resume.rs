@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::builder::Config;
 use crate::error::{Error, Result};
+use crate::listener::RecoveryInfo;
 use crate::recovery::batch_log::Planned;
 use crate::recovery::lock::DirectoryLock;
 use crate::recovery::settings::MissedBatches;
 use crate::recovery::{ContextFacts, Recovery};
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::jobs::JobSet;
+use crate::scheduler::listener::CheckpointEvents;
 use crate::source::{AnyRange, EmptyRange, InputLog, SourceCx};
 use crate::time::BatchTime;
 use crate::topology::Graph;
@@ -25,28 +27,39 @@ pub(super) struct Start {
     /// The first batch that is not one of an earlier run.
     pub(super) next: BatchTime,
     pub(super) recovery: Option<Arc<Recovery>>,
+    /// What listeners are told, if an earlier run has left something.
+    pub(super) recovered: Option<RecoveryInfo>,
     ranges: BTreeMap<String, Vec<(BatchTime, Vec<u8>)>>,
     replay: Vec<Planned>,
 }
 
 /// Recovers the checkpoint of the context, if it has a directory, whose lock it may have taken before.
-pub(super) fn open(config: &Config, lock: Option<DirectoryLock>, graph: &Graph, now: BatchTime) -> Result<Start> {
+pub(super) fn open(
+    config: &Config,
+    lock: Option<DirectoryLock>,
+    graph: &Graph,
+    now: BatchTime,
+    events: &CheckpointEvents,
+) -> Result<Start> {
     let Some(settings) = &config.checkpoint else {
         if !config.ephemeral {
             refuse_state(graph)?;
         }
         let next = now.next(config.interval);
         let zero = next - config.interval;
-        return Ok(Start { zero, began: now, next, recovery: None, ranges: BTreeMap::new(), replay: Vec::new() });
+        let (recovery, recovered, ranges) = (None, None, BTreeMap::new());
+        return Ok(Start { zero, began: now, next, recovery, recovered, ranges, replay: Vec::new() });
     };
-    let facts = ContextFacts { name: &config.name, interval: config.interval, now, parallelism: config.parallelism };
-    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, &config.name), Ok)?;
+    let Config { name, interval, parallelism, .. } = config;
+    let facts = ContextFacts { name, interval: *interval, now, parallelism: *parallelism, events };
+    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, name), Ok)?;
     let (recovery, resumption) = Recovery::open(&config.files, lock, settings, graph, &facts)?;
     Ok(Start {
         zero: resumption.zero,
         began: resumption.began,
         next: resumption.next,
         recovery: Some(Arc::new(recovery)),
+        recovered: resumption.info,
         ranges: resumption.ranges,
         replay: resumption.replay,
     })

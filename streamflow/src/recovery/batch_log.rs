@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
+use crate::metrics::durable::LogMeter;
 use crate::time::BatchTime;
 use crate::wal::{Log, LogOptions, Records, read_log};
 
@@ -55,6 +57,11 @@ pub(crate) struct BatchLog {
 impl BatchLog {
     pub(crate) fn open(files: SharedFs, dir: PathBuf) -> Result<Self> {
         Ok(Self { log: Log::open(files, dir.clone(), LogOptions::default())?, dir })
+    }
+
+    /// The figures of the log.
+    pub(crate) fn meter(&self) -> Arc<LogMeter> {
+        self.log.meter()
     }
 
     fn write(&self, time: BatchTime, entry: &Entry) -> Result<()> {

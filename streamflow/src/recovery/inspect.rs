@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch_log::History;
+use super::batch_log::{History, Planned};
 use super::program::Program;
 use crate::checkpoint::{CheckpointOptions, CheckpointStore, Operator};
 use crate::error::{Error, Result};
@@ -71,6 +71,12 @@ pub struct WaitingBatch {
     pub outputs_due: bool,
 }
 
+impl From<&Planned> for WaitingBatch {
+    fn from(planned: &Planned) -> Self {
+        Self { time: planned.time, outputs_due: !planned.completed && !planned.left_out }
+    }
+}
+
 /// Reads what is in the checkpoint directory of a program, and changes nothing there.
 ///
 /// The program should not be running: what it writes meanwhile can look like damage.
@@ -118,16 +124,12 @@ pub(crate) fn look(files: &SharedFs, dir: &Path) -> Result<Option<CheckpointSumm
         return Ok(None);
     }
     let operators = store.latest().map_or(&[][..], |manifest| &manifest.operators);
-    let waiting = history
-        .planned
-        .iter()
-        .map(|planned| WaitingBatch { time: planned.time, outputs_due: !planned.completed && !planned.left_out });
     Ok(Some(CheckpointSummary {
         batch: program.as_ref().map(|program| program.batch),
         interval: program.as_ref().map(|program| program.interval).or(history.interval),
         began: program.as_ref().map(|program| program.began).or(history.began),
         states: operators.iter().map(|operator| state(&store, operator)).collect::<Result<_>>()?,
-        waiting: waiting.collect(),
+        waiting: history.planned.iter().map(WaitingBatch::from).collect(),
         inputs: program.map_or_else(Vec::new, inputs),
         warnings: store.warnings().to_vec(),
     }))

@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::batch_log::{BatchLog, Planned};
+use self::inspect::WaitingBatch;
 use self::lock::DirectoryLock;
 use self::program::Program;
 use self::settings::CheckpointSettings;
@@ -48,7 +49,9 @@ use self::snapshots::Snapshots;
 use crate::checkpoint::{CheckpointOptions, CheckpointStore};
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
-use crate::time::{BatchTime, lock};
+use crate::listener::RecoveryInfo;
+use crate::scheduler::listener::CheckpointEvents;
+use crate::time::{BatchTime, Stopwatch, lock};
 use crate::topology::Graph;
 
 /// The durable side of a running context.
@@ -82,6 +85,8 @@ pub(crate) struct Resumption {
     pub(crate) replay: Vec<Planned>,
     /// The first batch that nothing is known of.
     pub(crate) next: BatchTime,
+    /// What listeners are told of all that, if an earlier run of the program has left something.
+    pub(crate) info: Option<RecoveryInfo>,
 }
 
 impl Recovery {
@@ -97,6 +102,7 @@ impl Recovery {
         graph: &Graph,
         context: &ContextFacts<'_>,
     ) -> Result<(Self, Resumption)> {
+        let watch = Stopwatch::start();
         let dir = &settings.dir;
         let store = CheckpointStore::open(SharedFs::clone(files), dir.join("state"), CheckpointOptions::default())?;
         let log = BatchLog::open(SharedFs::clone(files), dir.join("batches"))?;
@@ -123,16 +129,15 @@ impl Recovery {
         for state in graph.nodes.iter().filter_map(|node| node.state.as_ref()) {
             state.prepare(context.parallelism, zero);
         }
-        let resumption = resume(program, history.planned, zero, began, context);
-        if !store.warnings().is_empty() {
-            tracing::warn!(
-                damaged = store.warnings().len(),
-                "an older checkpoint is used, since the newest is damaged"
-            );
+        let checkpoint = program.as_ref().map(|program| program.batch);
+        let mut resumption = resume(program, history.planned, zero, began, context);
+        let damaged = store.warnings().len();
+        if damaged > 0 {
+            tracing::warn!(damaged, "an older checkpoint is used, since the newest is damaged");
         }
         let recovery = Self {
             log,
-            snapshots: Snapshots::new(store),
+            snapshots: Snapshots::new(store, context.events.clone()),
             ranges: Mutex::default(),
             checkpoint_interval: settings.interval_for(context.interval)?,
             zero,
@@ -141,8 +146,19 @@ impl Recovery {
             failed: Mutex::new(None),
             _lock: lock,
         };
+        let _ = context.events.meter().batch_log.set(recovery.log.meter());
         if is_new {
             recovery.log.begin(began, zero, context.interval)?;
+        } else {
+            resumption.info = Some(RecoveryInfo {
+                time: context.now,
+                began,
+                checkpoint,
+                batches: resumption.replay.iter().map(WaitingBatch::from).collect(),
+                missed: due_by_now(resumption.next, context),
+                damaged,
+                took: watch.elapsed(),
+            });
         }
         Ok((recovery, resumption))
     }
@@ -242,6 +258,8 @@ pub(crate) struct ContextFacts<'a> {
     pub(crate) interval: Duration,
     pub(crate) now: BatchTime,
     pub(crate) parallelism: usize,
+    /// Hears of checkpoints.
+    pub(crate) events: &'a CheckpointEvents,
 }
 
 fn resume(
@@ -273,7 +291,15 @@ fn resume(
             "recovered; batches after the checkpoint run again"
         );
     }
-    Resumption { zero, began, ranges, replay, next }
+    Resumption { zero, began, ranges, replay, next, info: None }
+}
+
+/// How many batches from `next` on are due already.
+fn due_by_now(next: BatchTime, context: &ContextFacts<'_>) -> u64 {
+    if next > context.now {
+        return 0;
+    }
+    (context.now.since(next).as_millis() / context.interval.as_millis()) as u64 + 1
 }
 
 fn same_interval(dir: &Path, was: Duration, is: Duration) -> Result<()> {

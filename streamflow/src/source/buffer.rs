@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use super::block_log::{BlockLog, LoggedBlock};
 use crate::error::{Error, Result};
-use crate::metrics::meters::InputMeter;
 use crate::record::{Block, Record};
+use crate::scheduler::listener::ReceiverEvents;
 use crate::time::{BatchTime, Clock, lock};
 
 /// A block is closed when it is this large, so that a fast producer's batch has partitions for all threads.
@@ -127,7 +127,7 @@ struct State<B> {
     records: usize,
     bytes: usize,
     phase: Phase,
-    meter: Arc<InputMeter>,
+    events: ReceiverEvents,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,16 +150,23 @@ impl<T: Record + ?Sized> Buffer<T> {
             records: 0,
             bytes: 0,
             phase: Phase::Open,
-            meter: Arc::default(),
+            events: ReceiverEvents::default(),
         };
         Self { limits, state: Mutex::new(state), room: Condvar::new(), log, allocation: Mutex::default() }
     }
 
-    /// From now on blocks are closed every `interval`, on the grid of the clock, and `meter` shows how full the buffer is.
-    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, meter: Arc<InputMeter>) {
+    /// From now on blocks are closed every `interval`, on the grid of the clock, and `events` tells of them and of how full
+    /// the buffer is.
+    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, events: ReceiverEvents) {
+        let limit = |limit: usize| if limit == usize::MAX { 0 } else { limit as u64 };
+        events.meter().buffer_records.set(limit(self.limits.records));
+        events.meter().buffer_bytes.set(limit(self.limits.bytes));
+        if let Some(log) = &self.log {
+            let _ = events.meter().log.set(log.meter());
+        }
         let mut state = lock(&self.state);
         state.timing = Some((clock, interval));
-        state.meter = meter;
+        state.events = events;
     }
 
     /// Lets `fill` add records to the open block. It may add some and fail: those stay.
@@ -270,8 +277,8 @@ impl<T: Record + ?Sized> Buffer<T> {
         let _one_at_a_time = lock(&self.allocation);
         let mut state = lock(&self.state);
         state.close();
-        state.meter.buffered_records.set(state.records as u64);
-        state.meter.buffered_bytes.set(state.bytes as u64);
+        state.events.meter().buffered_records.set(state.records as u64);
+        state.events.meter().buffered_bytes.set(state.bytes as u64);
         let mut blocks: Vec<Held<T::Block>> = state.waiting.iter().cloned().collect();
         let end = state.next;
         drop(state);
@@ -348,6 +355,7 @@ impl<B: Block> State<B> {
     }
 
     fn enqueue(&mut self, block: B) -> Held<B> {
+        self.events.block(self.next, block.len(), block.bytes());
         let held = Held { number: self.next, block: Arc::new(block), logged: None };
         self.waiting.push_back(held.clone());
         self.next += 1;
@@ -406,7 +414,7 @@ mod tests {
     fn a_block_for_each_interval_with_records() {
         let clock = ManualClock::at(BatchTime::from_millis(1_000));
         let buffer = buffer(100);
-        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200), Arc::default());
+        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200), ReceiverEvents::default());
         for (advance, record) in [(0, 1), (199, 2), (1, 3), (700, 4), (100, 5)] {
             clock.advance(Duration::from_millis(advance));
             add(&buffer, Patience::None, record).unwrap();

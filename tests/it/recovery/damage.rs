@@ -308,7 +308,8 @@ fn compare(victim: &Victim, path: &str, damage: Damage, got: &Outputs, what: &st
         return Outcome::Exact;
     }
     let lines = |outputs: &Outputs| {
-        let mut lines = outputs.iter().filter(|(name, _)| is_lines(name)).flat_map(|(_, rows)| rows.clone()).collect::<Vec<_>>();
+        let mut lines =
+            outputs.iter().filter(|(name, _)| is_lines(name)).flat_map(|(_, rows)| rows.clone()).collect::<Vec<_>>();
         lines.sort();
         lines
     };

@@ -23,7 +23,10 @@ pub(super) type Outputs = BTreeMap<String, Vec<String>>;
 
 /// What the program keeps, as rows: the state after each batch, and all operators over windows.
 #[stream]
-pub(super) fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, DStream<String>, DStream<String>) {
+pub(super) fn program(
+    payments: DStream<Pair>,
+    limits: DStream<Pair>,
+) -> (DStream<String>, DStream<String>, DStream<String>) {
     let with_inverse = payments.reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 4s, 2s);
     let without = payments.reduce_by_key_and_window(|a, b| a.max(b), 3s, 1s);
     let totals = payments.update_state_by_key(|paid, old: Option<i64>| {
