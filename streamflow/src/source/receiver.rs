@@ -444,6 +444,9 @@ where
         let ends: VecDeque<_> = ranges.iter().map(|(batch, range)| (*batch, range.end())).collect();
         let end = ends.iter().map(|(_, end)| *end).max().unwrap_or(0);
         let log = self.open_log(cx)?;
+        let given = ranges.iter().flat_map(|(_, range)| range.logged());
+        let last = given.max_by_key(|block| (block.handle.segment, block.handle.offset));
+        last.map_or(Ok(()), |last| log.expect(&last))?;
         let (waiting, next) = log.unallocated(end)?;
         let waiting: Vec<_> = waiting.into_iter().map(|block| Ok((block, log.read(&block)?))).collect::<Result<_>>()?;
         self.resumed = Some((Allocated::recovered(waiting.into_iter(), next), ends));
