@@ -16,14 +16,17 @@ const BATCHES: usize = 20;
 /// Points of a kind that are tried by default.
 const POINTS: u64 = 160;
 
-type Pair = (u32, i64);
+pub(super) type Pair = (u32, i64);
 
 /// The rows of each directory.
-type Outputs = BTreeMap<String, Vec<String>>;
+pub(super) type Outputs = BTreeMap<String, Vec<String>>;
 
 /// What the program keeps, as rows: the state after each batch, and all operators over windows.
 #[stream]
-fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, DStream<String>, DStream<String>) {
+pub(super) fn program(
+    payments: DStream<Pair>,
+    limits: DStream<Pair>,
+) -> (DStream<String>, DStream<String>, DStream<String>) {
     let with_inverse = payments.reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 4s, 2s);
     let without = payments.reduce_by_key_and_window(|a, b| a.max(b), 3s, 1s);
     let totals = payments.update_state_by_key(|paid, old: Option<i64>| {
@@ -60,13 +63,13 @@ fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, 
 }
 
 /// A few payments of a few keys, which pause for long enough to time out.
-fn payments(batch: usize) -> Vec<Pair> {
+pub(super) fn payments(batch: usize) -> Vec<Pair> {
     let mut random = fastrand::Rng::with_seed(batch as u64);
     let keys = if batch % 9 < 4 { 0..5 } else { 3..9 };
     (0..random.usize(0..7)).map(|_| (random.u32(keys.clone()), random.i64(-9..30))).collect()
 }
 
-fn limits(batch: usize) -> Vec<Pair> {
+pub(super) fn limits(batch: usize) -> Vec<Pair> {
     (0..9).step_by(batch % 3 + 1).map(|key| (key, i64::from(key) * 10)).collect()
 }
 
@@ -110,7 +113,7 @@ impl Start<'_> {
 }
 
 /// The rows of each directory, in an order that does not depend on partitions.
-fn outputs(files: &SimulatedFs) -> Outputs {
+pub(super) fn outputs(files: &SimulatedFs) -> Outputs {
     let directories = files.files("out").into_iter().filter(|name| !name.starts_with('.'));
     let rows = |directory: &String| {
         let parts = files.files(format!("out/{directory}"));
@@ -136,6 +139,8 @@ enum Interruption {
     Failure(IoFailure),
     /// Everything fails from there on, until the restart.
     FailureFrom(IoFailure),
+    /// The disk is full from there on, and again soon after the restart; then there is room.
+    FullForAWhile,
 }
 
 /// Interrupts a run at an operation, starts the program again and returns what it has put out. Nothing if the run was over
@@ -145,6 +150,7 @@ fn interrupted(at: u64, how: Interruption, parallelism: usize) -> Option<Outputs
     match how {
         Interruption::Failure(failure) => files.fail_at(at, failure),
         Interruption::FailureFrom(failure) => files.fail_from(at, failure),
+        Interruption::FullForAWhile => files.fail_from(at, IoFailure::NoSpace),
         _ => files.crash_at(at),
     }
     let start = Start { files: &files, clock: &clock, parallelism: 2 };
@@ -159,6 +165,11 @@ fn interrupted(at: u64, how: Interruption, parallelism: usize) -> Option<Outputs
         files.crash_at(at % 89);
         let _ = Start { files: &files, clock: &clock, parallelism: 3 }.finish();
         files = files.recover();
+    }
+    if let Interruption::FullForAWhile = how {
+        files.fail_from(at % 41, IoFailure::NoSpace);
+        let _ = Start { files: &files, clock: &clock, parallelism: 3 }.finish();
+        files = files.restart();
     }
     let finished = Start { files: &files, clock: &clock, parallelism }.finish();
     finished.unwrap_or_else(|error| panic!("{how:?} at {at}, {operation}: the restart fails: {error:?}"));
@@ -225,6 +236,11 @@ fn an_operation_that_the_device_fails() {
 #[test]
 fn a_disk_that_is_full_from_any_operation_on() {
     interrupt_everywhere(Interruption::FailureFrom(IoFailure::NoSpace));
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while() {
+    interrupt_everywhere(Interruption::FullForAWhile);
 }
 
 #[test]

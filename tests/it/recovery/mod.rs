@@ -1,13 +1,16 @@
 //! Recovery: a program that is started again goes on as if nothing had happened.
 //!
-//! [`every_operation`] interrupts a program at each operation on its files. The other modules look at one thing each:
-//! receivers, directories of files, batches that wait or were missed, programs that changed.
+//! [`every_operation`] interrupts a program at each operation on its files; [`damage`] damages what it keeps at each byte. The
+//! other modules look at one thing each: receivers, directories of files, batches that wait or were missed, programs that
+//! changed, windows that did.
 
 mod batches;
 mod changes;
+mod damage;
 mod every_operation;
 mod files;
 mod receivers;
+mod windows;
 
 use streamflow::testing::{Driver, SimulatedFs};
 use streamflow::{ManualClock, Result, StreamingContextBuilder};
