@@ -8,6 +8,8 @@
 //!
 //! The first shows a stop, files that arrive while the program is down, and the recovery, all in a temporary directory. The
 //! second counts the words of the files that are moved into `incoming`, until Ctrl-C; kill it as you like and start it again.
+//! With `--socket HOST:PORT` the lines of a TCP peer count too. Those that reached a batch are counted once, as files are; a
+//! peer that does not repeat its lines loses the newest by a kill. `acknowledged` shows one that does.
 //! Each batch writes two directories: `batch-TIME.txt`, the words of the batch, and `total-TIME.txt`, all words so far.
 
 use std::fs;
@@ -26,6 +28,9 @@ struct Args {
     /// The directory of the files; files must be moved in, complete.
     #[arg(long, value_name = "DIR", requires = "checkpoint")]
     dir: Option<PathBuf>,
+    /// A TCP peer whose lines count too.
+    #[arg(long, value_name = "HOST:PORT", requires = "dir")]
+    socket: Option<String>,
     /// Where the counts go.
     #[arg(long, value_name = "DIR", default_value = "counts")]
     out: PathBuf,
@@ -49,6 +54,7 @@ fn counts(lines: DStream<str>) -> (DStream<String>, DStream<String>) {
 struct Places {
     checkpoint: PathBuf,
     dir: PathBuf,
+    socket: Option<String>,
     out: PathBuf,
 }
 
@@ -63,7 +69,10 @@ fn start(places: &Places, interval: u64, threads: usize) -> streamflow::Result<S
         .build()?;
     // Files that are there before the first start count too.
     let options = FileOptions::new().new_files_only(false);
-    let lines = ctx.text_file_stream_with(&places.dir.to_string_lossy(), options)?;
+    let mut lines = ctx.text_file_stream_with(&places.dir.to_string_lossy(), options)?;
+    if let Some(address) = &places.socket {
+        lines = ctx.union([lines, ctx.socket_text_stream(address)?])?;
+    }
     let (batch, total) = counts(lines);
     batch.save_as_text_files(places.out.join("batch").to_string_lossy(), "txt");
     total.save_as_text_files(places.out.join("total").to_string_lossy(), "txt");
@@ -77,7 +86,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return demonstrate(args.checkpoint, args.interval, args.threads);
     };
     fs::create_dir_all(&dir)?;
-    let ctx = start(&Places { checkpoint, dir, out: args.out }, args.interval, args.threads)?;
+    let places = Places { checkpoint, dir, socket: args.socket, out: args.out };
+    let ctx = start(&places, args.interval, args.threads)?;
     ctx.await_termination()?;
     Ok(())
 }
@@ -86,7 +96,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn demonstrate(checkpoint: Option<PathBuf>, interval: u64, threads: usize) -> Result<(), Box<dyn std::error::Error>> {
     let own = tempfile::tempdir()?;
     let (dir, out) = (own.path().join("incoming"), own.path().join("counts"));
-    let places = Places { checkpoint: checkpoint.unwrap_or_else(|| own.path().join("checkpoint")), dir, out };
+    let checkpoint = checkpoint.unwrap_or_else(|| own.path().join("checkpoint"));
+    let places = Places { checkpoint, dir, socket: None, out };
     fs::create_dir_all(&places.dir)?;
     let some_batches = Duration::from_millis(interval * 6);
 
