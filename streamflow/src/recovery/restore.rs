@@ -30,10 +30,9 @@ pub(crate) fn states(graph: &Graph) -> BTreeMap<&str, NamedState<'_>> {
 fn named_state(node: &Node) -> Option<NamedState<'_>> {
     let state = node.state.as_ref()?;
     let fingerprint = match &node.window {
-        Some(window) if state.has_panes() => {
-            format!("{} in panes of {:?}", state.fingerprint(), window.pane(node.slide))
-        }
-        _ => state.fingerprint(),
+        // What it keeps is grouped into panes, and means nothing to panes of another length.
+        Some(window) => format!("{} in panes of {:?}", state.fingerprint(), window.pane(node.slide)),
+        None => state.fingerprint(),
     };
     Some(NamedState { state, fingerprint, is_window: node.window.is_some() })
 }

@@ -32,10 +32,6 @@ pub(crate) type Entries<'a> = &'a mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u
 pub(crate) trait Checkpointed: Send + Sync {
     /// Types of key and state, for the comparison with a checkpoint.
     fn fingerprint(&self) -> String;
-    /// Whether its entries are made of the panes of its node's window: they mean nothing to panes of another length.
-    fn has_panes(&self) -> bool {
-        false
-    }
     /// Hands over the codec that the emitted code found; of no use if it is of another type.
     fn set_codec(&self, codec: &dyn Any);
     /// Whether there is a codec, without which nothing can be saved.

@@ -51,6 +51,31 @@ fn without_inverse(numbers: DStream<(u8, u64)>) -> DStream<(u8, u64)> {
     sums
 }
 
+/// Windows of whole records: another old program, and new ones.
+#[stream]
+fn held_four_by_two(numbers: DStream<(u8, u64)>) -> DStream<(u8, u64)> {
+    let held = numbers.window(4s, 2s);
+    held
+}
+
+#[stream]
+fn held_two_by_two(numbers: DStream<(u8, u64)>) -> DStream<(u8, u64)> {
+    let held = numbers.window(2s, 2s);
+    held
+}
+
+#[stream]
+fn held_four_by_one(numbers: DStream<(u8, u64)>) -> DStream<(u8, u64)> {
+    let held = numbers.window(4s, 1s);
+    held
+}
+
+#[stream]
+fn held_eight_by_two(numbers: DStream<(u8, u64)>) -> DStream<(u8, u64)> {
+    let held = numbers.window(8s, 2s);
+    held
+}
+
 /// Batches of a run.
 const BATCHES: u64 = 20;
 
@@ -84,7 +109,8 @@ fn across(
     let old = start(&world, checkpoint, |numbers| numbers).map(drop).expect_err("a state would be lost");
     let old =
         message(&old).split("  `").nth(1).and_then(|rest| rest.split('`').next()).expect("it is named").to_owned();
-    let new = old.replace("four_by_two", name);
+    let declared = if old.contains("held_four_by_two") { "held_four_by_two" } else { "four_by_two" };
+    let new = old.replace(declared, name);
     let renamed = |builder| {
         let builder = checkpoint(builder);
         if old == new { builder } else { builder.rename_state(old, new) }
@@ -122,15 +148,35 @@ fn other_lengths_and_functions_go_on_with_the_batches_that_are_there() {
     }
 }
 
+/// A longer window lacks what the shorter one had let go.
+#[test]
+fn windows_of_records_go_on_with_the_batches_that_are_there() {
+    for restart in [5, 6, 9, 10] {
+        let goes_on = |is, name, length| {
+            let mut windows = across(held_four_by_two, is, restart, name).unwrap();
+            let mut expected = expected(length, 2, restart);
+            if length > 4 {
+                windows.retain(|end, _| *end >= restart + length);
+                expected.retain(|end, _| *end >= restart + length);
+            }
+            assert_eq!(windows, expected, "{name} after {restart} batches");
+        };
+        goes_on(held_four_by_two, "held_four_by_two", 4);
+        goes_on(held_two_by_two, "held_two_by_two", 2);
+        goes_on(held_eight_by_two, "held_eight_by_two", 8);
+    }
+}
+
 /// The old program kept one sum for two seconds: nobody can tell which part of it belongs to one.
 #[test]
 fn other_panes_are_refused() {
-    for (is, name, panes) in
-        [(four_by_one as fn(Numbers) -> Numbers, "four_by_one", "1s"), (four_by_four, "four_by_four", "4s")]
-    {
-        let error = message(&across(four_by_two, is, 6, name).unwrap_err());
+    let refused = |was: fn(Numbers) -> Numbers, is: fn(Numbers) -> Numbers, name: &str, panes: &str| {
+        let error = message(&across(was, is, 6, name).unwrap_err());
         for part in ["does not fit", "in panes of 2s", &format!("in panes of {panes}"), ".drop_state("] {
             assert!(error.contains(part), "`{part}` is not in {error}");
         }
-    }
+    };
+    refused(four_by_two, four_by_one, "four_by_one", "1s");
+    refused(four_by_two, four_by_four, "four_by_four", "4s");
+    refused(held_four_by_two, held_four_by_one, "held_four_by_one", "1s");
 }

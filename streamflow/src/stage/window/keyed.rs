@@ -143,10 +143,6 @@ where
         format!("window of {} for each {}", type_name::<A>(), type_name::<K>())
     }
 
-    fn has_panes(&self) -> bool {
-        true
-    }
-
     fn set_codec(&self, codec: &dyn Any) {
         if let Some(codec) = codec.downcast_ref::<PairCodec<K, A>>() {
             let _ = self.codec.set(*codec);

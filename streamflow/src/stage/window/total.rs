@@ -69,10 +69,6 @@ impl Checkpointed for Mutex<CountState> {
         "window of a count".to_owned()
     }
 
-    fn has_panes(&self) -> bool {
-        true
-    }
-
     fn set_codec(&self, _: &dyn Any) {}
 
     fn has_codec(&self) -> bool {
