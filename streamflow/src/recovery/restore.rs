@@ -4,6 +4,7 @@
 //! cannot be matched is refused with a list; the program says for each whether it was renamed, may go, or how it is migrated.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +100,8 @@ fn load(
 ) -> Result<()> {
     let migrate = settings.migrations.get(name).filter(|_| state.fingerprint() != operator.fingerprint);
     let mut reader = store.load(operator);
-    let mut entries = HashMap::new();
+    // Not with a random state: what goes over all keys does so in the order in which they are restored.
+    let mut entries: HashMap<Vec<u8>, Vec<u8>, BuildHasherDefault<DefaultHasher>> = HashMap::default();
     while let Some(change) = reader.next()? {
         match change.value {
             Some(value) => drop(entries.insert(change.key.to_vec(), value.to_vec())),
