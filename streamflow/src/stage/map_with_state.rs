@@ -84,13 +84,21 @@ where
             }
         }
         if let Some(timeout) = self.timeout {
-            for number in table.due(time - timeout) {
-                let Some(Slot { key, state }) = table.remove(number) else { continue };
+            self.time_out(table, time, timeout, &mut mapped);
+        }
+        mapped
+    }
+
+    /// Lets keys go that have been idle for longer than `timeout`.
+    fn time_out(&self, table: &mut StateTable<K, S>, time: BatchTime, timeout: Duration, mapped: &mut Vec<M>) {
+        let mut gone = Vec::with_capacity(AHEAD);
+        for numbers in table.due(time - timeout).chunks(AHEAD) {
+            table.remove_ahead(numbers, &mut gone);
+            for Slot { key, state } in gone.drain(..) {
                 mapped.extend(self.function.call(time, &key, None, &mut State::timing_out(state)));
                 table.forget(key);
             }
         }
-        mapped
     }
 
     /// One record. `found` is where its key was before those before it: they may have made or removed it.

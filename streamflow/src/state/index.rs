@@ -87,12 +87,11 @@ impl Index {
         None
     }
 
-    /// Reads the homes of hashes that are looked up next. Many of those reads wait for far memory; side by side they wait
-    /// together.
+    /// Asks for what a look-up of this hash reads first.
     #[inline]
-    pub(crate) fn bring_near(&self, hashes: impl Iterator<Item = u64>) {
+    pub(crate) fn bring_near(&self, hash: u64) {
         if !self.entries.is_empty() {
-            std::hint::black_box(hashes.fold(0, |all, hash| all ^ self.entries[self.home(hash)]));
+            pages::bring_near(self.entries.get(self.home(hash)));
         }
     }
 

@@ -13,7 +13,7 @@
 //! | [`slots`] | keys and states side by side |
 //! | [`timeouts`] | which keys have been idle for too long |
 //! | [`bits`] | a set of small numbers |
-//! | [`pages`] | large pages for large tables |
+//! | [`pages`] | large pages, and asking early |
 //! | [`spec`] | [`StateSpec`] and the [`State`] handle of `map_with_state` |
 
 pub(crate) mod bits;

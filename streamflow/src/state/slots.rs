@@ -53,6 +53,12 @@ impl<K, S> Slots<K, S> {
         self.slots.get(number as usize).map(|slot| unsafe { slot.assume_init_ref() })
     }
 
+    /// Asks for a slot that is read next.
+    #[inline]
+    pub(crate) fn bring_near(&self, number: u32) {
+        pages::bring_near(self.slots.get(number as usize));
+    }
+
     /// Gives a key a number.
     pub(crate) fn insert(&mut self, key: K, state: S) -> u32 {
         let slot = MaybeUninit::new(Slot { key, state });

@@ -265,8 +265,9 @@ mod tests {
         let tables = store.tables().iter().map(lock);
         let mut due: Vec<u64> = tables
             .flat_map(|mut table| {
-                let numbers = table.due(at(threshold));
-                numbers.into_iter().filter_map(|number| Some(table.remove(number)?.key)).collect::<Vec<_>>()
+                let (numbers, mut removed) = (table.due(at(threshold)), Vec::new());
+                table.remove_ahead(&numbers, &mut removed);
+                removed.into_iter().map(|slot| slot.key)
             })
             .collect();
         due.sort_unstable();

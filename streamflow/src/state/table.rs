@@ -96,14 +96,16 @@ impl<K: Hash + Eq + 'static, S> StateTable<K, S> {
         self.slots.get(number).is_some_and(|slot| key.is_found(&FindId(&slot.key)))
     }
 
-    /// Looks up the keys of up to [`AHEAD`] rows, in order. Look-ups wait for far memory, for one place after the other;
-    /// here those of all rows wait together.
+    /// Looks up the keys of up to [`AHEAD`] rows, in order. A look-up waits for far memory twice; here those of all rows
+    /// wait together.
     #[inline]
     pub(crate) fn find_ahead<V>(&self, rows: &[Row<K, V>], found: &mut Vec<Option<u32>>) {
-        self.index.bring_near(rows.iter().map(|row| row.hash));
+        assert!(rows.len() <= AHEAD);
+        rows.iter().for_each(|row| self.index.bring_near(row.hash));
         let mut likely = [None; AHEAD];
         for (likely, row) in likely.iter_mut().zip(rows) {
             *likely = self.index.find(row.hash, |_| true);
+            likely.iter().for_each(|number| self.slots.bring_near(*number));
         }
         found.extend(rows.iter().zip(likely).map(|(row, likely)| {
             let found = likely.filter(|number| self.holds(*number, &row.key));
@@ -163,11 +165,21 @@ impl<K: Hash + Eq + 'static, S> StateTable<K, S> {
         }
     }
 
-    /// Takes out a key that [timed out](Self::due). The caller gives it to [`forget`](Self::forget) when it is done with it.
-    pub(crate) fn remove(&mut self, number: u32) -> Option<Slot<K, S>> {
-        let slot = self.slots.remove(number)?;
-        self.index.remove(self.hasher.hash_of(&FindId(&slot.key)), number);
-        Some(slot)
+    /// Takes out up to [`AHEAD`] keys that are [due](Self::due), looked up together. The caller gives each key to
+    /// [`forget`](Self::forget) when it is done with it.
+    pub(crate) fn remove_ahead(&mut self, numbers: &[u32], removed: &mut Vec<Slot<K, S>>) {
+        assert!(numbers.len() <= AHEAD);
+        let mut hashes = [0; AHEAD];
+        for (hash, slot) in hashes.iter_mut().zip(numbers.iter().map(|number| self.slots.get(*number))) {
+            *hash = slot.map_or(0, |slot| self.hasher.hash_of(&FindId(&slot.key)));
+            self.index.bring_near(*hash);
+        }
+        for (&number, hash) in numbers.iter().zip(hashes) {
+            if let Some(slot) = self.slots.remove(number) {
+                self.index.remove(hash, number);
+                removed.push(slot);
+            }
+        }
     }
 
     /// Notes that a key is gone.
@@ -333,17 +345,17 @@ mod tests {
 
         /// Lets keys time out.
         fn expire(&mut self, threshold: BatchTime) {
-            let expired: BTreeSet<String> = self
-                .table
-                .due(threshold)
-                .into_iter()
-                .map(|number| {
-                    let Slot { key, state } = self.table.remove(number).expect("what is due is in use");
+            let mut expired = BTreeSet::new();
+            for numbers in self.table.due(threshold).chunks(AHEAD) {
+                let mut removed = Vec::new();
+                self.table.remove_ahead(numbers, &mut removed);
+                assert_eq!(removed.len(), numbers.len(), "what is due is in use");
+                for Slot { key, state } in removed {
                     assert_eq!(self.states.get(&key).map(|(state, _)| *state), Some(state));
                     self.table.forget(key.clone());
-                    key
-                })
-                .collect();
+                    assert!(expired.insert(key));
+                }
+            }
             let due = self.states.extract_if(.., |_, (_, touched)| *touched < threshold);
             assert_eq!(due.map(|(key, _)| key).collect::<BTreeSet<_>>(), expired);
         }
