@@ -175,11 +175,14 @@ impl<F: Fn(Vec<u64>, Option<u64>) -> Option<u64> + Sync> Updated<F> {
             let mut all = Vec::with_capacity(half.states.len() + fresh.len());
             let mut gone = Vec::new();
             for (number, ((key, state), place)) in half.states.iter_mut().zip(&mut half.places).enumerate() {
-                let values = match std::mem::take(place) {
-                    0 => Vec::new(),
-                    place => std::mem::take(&mut values[place as usize - 1]),
+                // A call of its own for keys without values: what the function does with none is then known to rustc.
+                let new = if *place == 0 {
+                    function(Vec::new(), Some(*state))
+                } else {
+                    let values = std::mem::take(&mut values[std::mem::take(place) as usize - 1]);
+                    function(values, Some(*state))
                 };
-                match function(values, Some(*state)) {
+                match new {
                     Some(new) => {
                         *state = new;
                         all.push((*key, new));

@@ -177,7 +177,7 @@ mod tests {
         let mut state = 7_u64;
         move |limit| {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            (state >> 32) * limit >> 32
+            ((state >> 32) * limit) >> 32
         }
     }
 

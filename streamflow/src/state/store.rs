@@ -297,6 +297,18 @@ mod tests {
     }
 
     #[test]
+    fn states_are_in_the_order_in_which_they_were_restored() {
+        let (old, mut saved) = (store(2, false), Saved::default());
+        let keys: Vec<(u64, Option<u64>)> = (100..400).map(|key| (key, Some(key))).collect();
+        batch(&old, at(10), &keys);
+        saved.save(&old, Extent::Everything);
+        let new = saved.restored(1, false);
+        let order: Vec<u64> = lock(&new.tables()[0]).iter().map(|(key, _)| *key).collect();
+        let codec = Codec::<u64>::new();
+        assert!(order.into_iter().eq(saved.0.keys().map(|key| codec.read(&mut &key[..]).unwrap())));
+    }
+
+    #[test]
     fn a_later_program_may_say_a_timeout() {
         let (old, mut saved) = (store(2, false), Saved::default());
         batch(&old, at(10), &[(1, Some(1))]);
