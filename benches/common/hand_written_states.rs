@@ -158,19 +158,22 @@ impl<F: Fn(Vec<u64>, Option<u64>) -> Option<u64> + Sync> Updated<F> {
     pub fn batch(&mut self, batch: &[Arc<Vec<Pair>>]) -> Vec<Vec<Pair>> {
         let (hasher, function) = (hasher(), &self.function);
         by_halves(&self.threads, batch, &mut self.halves, |half, parts| {
+            // Numbers first, then values: look-ups wait for far memory, and wait together if nothing is done in between.
+            let number =
+                |key: u64| half.numbers.find(hasher.hash_one(key), |entry| entry.0 == key).map(|entry| entry.1);
+            let numbers: Vec<Option<u32>> = parts.iter().flatten().map(|pair| number(pair.0)).collect();
             let (mut values, mut fresh) = (Vec::<Vec<u64>>::new(), HashMap::<u64, Vec<u64>>::new());
-            for (key, value) in parts.into_iter().flatten() {
-                match half.numbers.find(hasher.hash_one(key), |entry| entry.0 == key) {
-                    Some((_, number)) => {
-                        let place = &mut half.places[*number as usize];
-                        if *place == 0 {
-                            values.push(Vec::new());
-                            *place = values.len() as u32;
-                        }
-                        values[*place as usize - 1].push(value);
-                    }
-                    None => fresh.entry(key).or_default().push(value),
+            for ((key, value), number) in parts.into_iter().flatten().zip(numbers) {
+                let Some(number) = number else {
+                    fresh.entry(key).or_default().push(value);
+                    continue;
+                };
+                let place = &mut half.places[number as usize];
+                if *place == 0 {
+                    values.push(Vec::new());
+                    *place = values.len() as u32;
                 }
+                values[*place as usize - 1].push(value);
             }
             let mut all = Vec::with_capacity(half.states.len() + fresh.len());
             let mut gone = Vec::new();
