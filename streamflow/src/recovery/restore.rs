@@ -3,7 +3,7 @@
 //! A state is found by its name (functions and bindings that declare the operator) and read if its types are the same. What
 //! cannot be matched is refused with a list; the program says for each whether it was renamed, may go, or how it is migrated.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,8 +121,9 @@ fn load(
     since_zero: u64,
     parallelism: usize,
 ) -> Result<()> {
-    // What changed since the base, which is little; then the base goes by without being kept.
-    let mut newer: HashMap<Vec<u8>, Option<Vec<u8>>> = HashMap::new();
+    // What changed since the base, which is little; then the base goes by without being kept. In the order of the keys:
+    // what goes over all of them does so in the order in which they are restored.
+    let mut newer: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
     let mut deltas = store.load(operator).deltas_only();
     while let Some(change) = deltas.next()? {
         newer.insert(change.key.to_vec(), change.value.map(<[u8]>::to_vec));
