@@ -8,12 +8,14 @@
 //! `word_count` runs twice: in batch mode over the whole file, then live, over the lines of the file as they are sent into
 //! a channel. The counts of the batches add up to those of the file.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
+use common::Watch;
 use streamflow::BatchContext;
-use streamflow::listener::Stats;
 use streamflow::prelude::*;
 
 /// Counts the words of a file in batch mode and live, and compares.
@@ -28,6 +30,8 @@ struct Args {
     /// How many words are printed.
     #[arg(long, value_name = "WORDS", default_value_t = 10)]
     top: usize,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// How often each word occurs in a batch.
@@ -47,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(&args.file)?;
 
     let from_file = count_in_batch_mode(&text)?;
-    let from_stream = count_live(&text, Duration::from_millis(args.interval))?;
+    let from_stream = count_live(&text, Duration::from_millis(args.interval), &args.watch)?;
 
     println!("\n{:<16} {:>8} {:>8}", "word", "file", "stream");
     let mut words: Vec<(&String, &u64)> = from_file.iter().collect();
@@ -71,10 +75,8 @@ fn count_in_batch_mode(text: &str) -> streamflow::Result<Counts> {
 }
 
 /// Live: the lines arrive over time, and each batch counts those of its interval.
-fn count_live(text: &str, interval: Duration) -> streamflow::Result<Counts> {
-    let ctx = StreamingContext::builder("live").batch_interval(interval).build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+fn count_live(text: &str, interval: Duration, watch: &Watch) -> streamflow::Result<Counts> {
+    let (ctx, summary) = watch.build(StreamingContext::builder("live").batch_interval(interval))?;
     let (sender, lines) = ctx.channel::<str>(1_000)?;
     let totals = Arc::new(Mutex::new(Counts::new()));
     let sums = Arc::clone(&totals);
@@ -97,7 +99,7 @@ fn count_live(text: &str, interval: Duration) -> streamflow::Result<Counts> {
     // What was sent so far is still counted.
     ctx.stop_gracefully()?;
     ctx.await_termination()?;
-    println!("{stats}");
+    println!("{summary}");
     let counts = std::mem::take(&mut *totals.lock().expect("nobody panics with the lock"));
     Ok(counts)
 }

@@ -12,10 +12,13 @@
 //! peer that does not repeat its lines loses the newest by a kill. `acknowledged` shows one that does.
 //! Each batch writes two directories: `batch-TIME.txt`, the words of the batch, and `total-TIME.txt`, all words so far.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use common::Watch;
 use streamflow::prelude::*;
 use streamflow::source::FileOptions;
 
@@ -40,6 +43,8 @@ struct Args {
     /// Threads, and partitions; may change from start to start.
     #[arg(long, value_name = "THREADS", default_value_t = 2)]
     threads: usize,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// The words of each batch, and of all batches.
@@ -59,14 +64,14 @@ struct Places {
 }
 
 /// Builds the program and starts it: anew, or from its checkpoint.
-fn start(places: &Places, interval: u64, threads: usize) -> streamflow::Result<StreamingContext> {
-    let interval = Duration::from_millis(interval);
-    let ctx = StreamingContext::builder("checkpointed")
+fn start(places: &Places, args: &Args, threads: usize) -> streamflow::Result<StreamingContext> {
+    let interval = Duration::from_millis(args.interval);
+    let builder = StreamingContext::builder("checkpointed")
         .batch_interval(interval)
         .threads(threads)
         .checkpoint(&places.checkpoint)
-        .checkpoint_interval(interval * 4)
-        .build()?;
+        .checkpoint_interval(interval * 4);
+    let (ctx, _summary) = args.watch.build(builder)?;
     // Files that are there before the first start count too.
     let options = FileOptions::new().new_files_only(false);
     let mut lines = ctx.text_file_stream_with(&places.dir.to_string_lossy(), options)?;
@@ -82,27 +87,27 @@ fn start(places: &Places, interval: u64, threads: usize) -> streamflow::Result<S
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
-    let (Some(dir), Some(checkpoint)) = (args.dir, args.checkpoint.clone()) else {
-        return demonstrate(args.checkpoint, args.interval, args.threads);
+    let (Some(dir), Some(checkpoint)) = (args.dir.clone(), args.checkpoint.clone()) else {
+        return demonstrate(&args);
     };
     fs::create_dir_all(&dir)?;
-    let places = Places { checkpoint, dir, socket: args.socket, out: args.out };
-    let ctx = start(&places, args.interval, args.threads)?;
+    let places = Places { checkpoint, dir, socket: args.socket.clone(), out: args.out.clone() };
+    let ctx = start(&places, &args, args.threads)?;
     ctx.await_termination()?;
     Ok(())
 }
 
 /// Two starts with a gap between them.
-fn demonstrate(checkpoint: Option<PathBuf>, interval: u64, threads: usize) -> Result<(), Box<dyn std::error::Error>> {
+fn demonstrate(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let own = tempfile::tempdir()?;
     let (dir, out) = (own.path().join("incoming"), own.path().join("counts"));
-    let checkpoint = checkpoint.unwrap_or_else(|| own.path().join("checkpoint"));
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(|| own.path().join("checkpoint"));
     let places = Places { checkpoint, dir, socket: None, out };
     fs::create_dir_all(&places.dir)?;
-    let some_batches = Duration::from_millis(interval * 6);
+    let some_batches = Duration::from_millis(args.interval * 6);
 
     println!("first start");
-    let ctx = start(&places, interval, threads)?;
+    let ctx = start(&places, args, args.threads)?;
     put(&places.dir, "first", "to be or not to be")?;
     ctx.await_termination_or_timeout(some_batches)?;
     ctx.stop()?;
@@ -113,7 +118,7 @@ fn demonstrate(checkpoint: Option<PathBuf>, interval: u64, threads: usize) -> Re
     print!("{}", streamflow::inspect_checkpoint(&places.checkpoint)?);
 
     println!("second start, with one thread more");
-    let ctx = start(&places, interval, threads + 1)?;
+    let ctx = start(&places, args, args.threads + 1)?;
     ctx.await_termination_or_timeout(some_batches)?;
     ctx.stop_gracefully()?;
     show(&places.out)

@@ -8,8 +8,11 @@
 //! batch that has to be run again is the same batch. `Doorbell` is something that happens and is gone: it runs on a thread
 //! of its own and stores what it gets. It also fails once, to show that it is reported and called again.
 
+mod common;
+
 use clap::Parser;
-use streamflow::listener::{ReceiverInfo, Stats, StreamingListener};
+use common::Watch;
+use streamflow::listener::{ReceiverInfo, StreamingListener};
 use streamflow::prelude::*;
 use streamflow::source::{Receiver, ReceiverOptions, Source, SourceCx, Store};
 use streamflow::{BatchTime, Error};
@@ -26,6 +29,8 @@ struct Args {
     /// How often the bell rings, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 20)]
     ring: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// A measurement of a gauge.
@@ -73,9 +78,8 @@ fn visitors(rings: DStream<str>) -> DStream<(String, u64)> {
 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
-    let ctx = StreamingContext::builder("custom_source").batch_interval(Duration::from_millis(500)).build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+    let builder = StreamingContext::builder("custom_source").batch_interval(Duration::from_millis(500));
+    let (ctx, summary) = args.watch.build(builder)?;
     ctx.add_listener(Complaints);
 
     let gauges = Gauges { rate: args.rate, next: 0, per_batch: 0 };
@@ -102,7 +106,7 @@ fn main() -> streamflow::Result<()> {
     if !ctx.await_termination_or_timeout(Duration::from_secs(args.seconds))? {
         ctx.stop_gracefully()?;
     }
-    println!("{stats}");
+    println!("{summary}");
     Ok(())
 }
 

@@ -8,10 +8,12 @@
 //! A line is parsed once. Both branches hang in the same loop, so the parsed entry borrows from the line in either of
 //! them, and only what crosses a shuffle is owned: the name of a service once for each batch, not once for each line.
 
+mod common;
+
 use std::fmt::Write;
 
 use clap::Parser;
-use streamflow::listener::Stats;
+use common::Watch;
 use streamflow::prelude::*;
 use streamflow::source::Source;
 use streamflow::{BatchTime, TextBlock};
@@ -37,6 +39,8 @@ struct Args {
     /// Prints what is run in place of running it.
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// A line such as `ERROR payments 412 card declined`, without a copy of any of it.
@@ -78,12 +82,10 @@ fn alerts(lines: DStream<str>, slow: u32) -> (DStream<(String, u64)>, DStream<Sl
 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
-    let ctx = StreamingContext::builder("log_alerts")
+    let builder = StreamingContext::builder("log_alerts")
         .batch_interval(Duration::from_millis(500))
-        .graceful_stop_timeout(Duration::from_secs(600))
-        .build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+        .graceful_stop_timeout(Duration::from_secs(600));
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let log = Log { lines: args.lines, batches: 0..args.batches, seed: args.seed };
     let (errors, slowest) = alerts(ctx.source("log", log)?, args.slow);
@@ -110,7 +112,7 @@ fn main() -> streamflow::Result<()> {
     // The log has an end: a graceful stop returns when all of it is processed.
     ctx.stop_gracefully()?;
     ctx.await_termination()?;
-    println!("{stats}");
+    println!("{summary}");
     Ok(())
 }
 

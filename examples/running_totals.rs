@@ -9,12 +9,14 @@
 //! and hands out all balances; `map_with_state` is called for each payment, and hands out what its function returns. So the
 //! first costs what exists and the second what happens, which the columns of calls show.
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
+use common::Watch;
 use streamflow::BatchTime;
-use streamflow::listener::Stats;
 use streamflow::prelude::*;
 use streamflow::source::Source;
 
@@ -33,6 +35,8 @@ struct Args {
     /// The seed of the payments: the same seed, the same payments.
     #[arg(long, default_value_t = 5)]
     seed: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// How often a function was called; clones count together.
@@ -79,13 +83,11 @@ fn by_map(payments: DStream<Entry>, calls: Calls) -> (DStream<Entry>, DStream<En
 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
-    let ctx = StreamingContext::builder("running_totals")
+    let builder = StreamingContext::builder("running_totals")
         .ephemeral() // the state of an example may go with its process
         .batch_interval(Duration::from_millis(200))
-        .graceful_stop_timeout(Duration::from_secs(600))
-        .build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+        .graceful_stop_timeout(Duration::from_secs(600));
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let ledger = Ledger { accounts: args.accounts, payments: args.payments, batches: 0..args.batches, seed: args.seed };
     let payments = ctx.source("payments", ledger)?;
@@ -120,7 +122,7 @@ fn main() -> streamflow::Result<()> {
     // The ledger has an end: a graceful stop returns when all of it is processed.
     ctx.stop_gracefully()?;
     ctx.await_termination()?;
-    println!("both operators agree in every batch\n{stats}");
+    println!("both operators agree in every batch\n{summary}");
     Ok(())
 }
 

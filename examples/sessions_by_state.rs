@@ -9,8 +9,10 @@
 //! returns is the result. Signing out ends a session at once, by `remove`. A batch costs the users who did something and
 //! those whose time has come, however many sessions are open.
 
+mod common;
+
 use clap::Parser;
-use streamflow::listener::Stats;
+use common::Watch;
 use streamflow::prelude::*;
 use streamflow::source::Source;
 use streamflow::{BatchTime, SystemClock};
@@ -33,6 +35,8 @@ struct Args {
     /// The seed of the clicks: the same seed, the same clicks.
     #[arg(long, default_value_t = 11)]
     seed: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// What a user does.
@@ -81,13 +85,11 @@ fn sessions(actions: DStream<(u32, Action)>) -> (DStream<(u32, Session)>, DStrea
 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
-    let ctx = StreamingContext::builder("sessions_by_state")
+    let builder = StreamingContext::builder("sessions_by_state")
         .ephemeral() // the state of an example may go with its process
         .clock(SystemClock::with_speed(args.speed))
-        .graceful_stop_timeout(Duration::from_secs(600))
-        .build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+        .graceful_stop_timeout(Duration::from_secs(600));
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let clicks = Clicks { users: args.users, rate: args.rate, seconds: args.seconds, next: 0, seed: args.seed };
     let (ended, open) = sessions(ctx.source("clicks", clicks)?);
@@ -114,7 +116,7 @@ fn main() -> streamflow::Result<()> {
     // The clicks have an end: a graceful stop returns when all of them are processed.
     ctx.stop_gracefully()?;
     ctx.await_termination()?;
-    println!("{stats}");
+    println!("{summary}");
     Ok(())
 }
 

@@ -8,9 +8,11 @@
 //! comes out; a `left_outer_join` the other way round finds clicks without an impression, which somebody made up. A click
 //! may come seconds after its impression, so clicks are joined with the impressions of the last ten seconds.
 
+mod common;
+
 use clap::Parser;
+use common::Watch;
 use streamflow::SystemClock;
-use streamflow::listener::Stats;
 use streamflow::prelude::*;
 use streamflow::source::Queue;
 
@@ -29,6 +31,8 @@ struct Args {
     /// The seed of the data: the same seed, the same impressions and clicks.
     #[arg(long, default_value_t = 3)]
     seed: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// An advertisement was shown; the key of the stream is the number of the showing.
@@ -74,12 +78,10 @@ fn click_through(
 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
-    let ctx = StreamingContext::builder("stream_join")
+    let builder = StreamingContext::builder("stream_join")
         .clock(SystemClock::with_speed(args.speed))
-        .graceful_stop_timeout(Duration::from_secs(600))
-        .build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+        .graceful_stop_timeout(Duration::from_secs(600));
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let (impressions, clicks) = make_up(&args);
     let (shown, paid, made_up) = click_through(ctx.queue_stream(impressions, true)?, ctx.queue_stream(clicks, true)?);
@@ -102,7 +104,7 @@ fn main() -> streamflow::Result<()> {
     // The queues have an end: a graceful stop returns when they are empty and all is processed.
     ctx.stop_gracefully()?;
     ctx.await_termination()?;
-    println!("{stats}");
+    println!("{summary}");
     Ok(())
 }
 

@@ -9,6 +9,8 @@
 //! when it is new in its batch and not before. A slide of the window costs the tags of the batches that enter and leave,
 //! however long the window is.
 
+mod common;
+
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -16,8 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
+use common::Watch;
 use serde::Deserialize;
-use streamflow::listener::Stats;
 use streamflow::prelude::*;
 use streamflow::source::Source;
 use streamflow::{BatchTime, SystemClock, TextBlock};
@@ -43,6 +45,8 @@ struct Args {
     /// The seed of the made-up tweets: the same seed, the same tweets.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// A line of the input. Text with an escape such as `\"` or `\u00e9` is copied, all other text is not.
@@ -83,12 +87,11 @@ fn trending(tweets: DStream<str>, n: usize, damaged: Arc<AtomicU64>) -> DStream<
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
     let builder = StreamingContext::builder("trending").graceful_stop_timeout(Duration::from_secs(600));
-    let ctx = match args.connect {
-        Some(_) => builder.build()?,
-        None => builder.clock(SystemClock::with_speed(args.speed)).build()?,
+    let builder = match args.connect {
+        Some(_) => builder,
+        None => builder.clock(SystemClock::with_speed(args.speed)),
     };
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let tweets = match &args.connect {
         Some(address) => ctx.socket_text_stream(address)?,
@@ -103,7 +106,7 @@ fn main() -> streamflow::Result<()> {
         ctx.stop_gracefully()?;
     }
     ctx.await_termination()?;
-    println!("{stats}; {} lines were no tweets", damaged.load(Ordering::Relaxed));
+    println!("{summary}\n{} lines were no tweets", damaged.load(Ordering::Relaxed));
     Ok(())
 }
 

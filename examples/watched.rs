@@ -9,24 +9,21 @@
 //! The visits come in waves, some orders cannot be read, and `--slow` makes some batches longer than their interval, so
 //! that there is something to see. `docs/operating.md` says how to read the page.
 
+mod common;
+
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
-use streamflow::listener::{Progress, Summary};
+use common::Watch;
 use streamflow::prelude::*;
-use streamflow::source::Source;
+use streamflow::source::{Source, SourceCx, decode, encode};
 use streamflow::{BatchTime, Clock, Result, SystemClock, TextBlock};
 
 /// Counts the visits and orders of a web shop.
 #[derive(Parser)]
 struct Args {
-    /// Serves the live page, at this address if one is given.
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:4040")]
-    ui: Option<String>,
-    /// Shows a line with rate and delay.
-    #[arg(long)]
-    progress: bool,
     /// Ends after so many batches; 0 goes on until Ctrl-C.
     #[arg(long, default_value_t = 8)]
     batches: u64,
@@ -45,6 +42,11 @@ struct Args {
     /// Prints what is run in place of running it, in the language of Graphviz.
     #[arg(long)]
     explain: bool,
+    /// Keeps logs and checkpoints in this directory, and goes on from there when it is started again.
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// The most visited pages of the last seconds, the revenue by country, and how much each customer has spent.
@@ -91,21 +93,17 @@ fn main() -> Result<()> {
         .init();
     let args = Args::parse();
     let interval = Duration::from_millis(args.interval);
-    let mut builder = StreamingContext::builder("web shop").batch_interval(interval).ephemeral();
-    if let Some(address) = &args.ui {
-        builder = builder.ui(address);
-    }
-    let ctx = builder.build()?;
-    let summary = Summary::new();
-    ctx.add_listener(summary.clone());
-    if args.progress {
-        ctx.add_listener(Progress::new(interval));
-    }
+    let builder = StreamingContext::builder("web shop").batch_interval(interval);
+    let builder = match &args.checkpoint {
+        Some(directory) => builder.checkpoint(directory),
+        None => builder.ephemeral(),
+    };
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let visits = ctx.source("visits", Lines { batch: 0, per_batch: args.visits, write: visit })?;
     let orders = ctx.source("orders", Lines { batch: 0, per_batch: args.visits / 10, write: order })?;
     let (popular, revenue, spent) = shop(visits, orders, interval * 20, interval * 4);
-    if args.progress {
+    if args.watch.progress {
         popular.foreach_batch(|_| ());
     } else {
         popular.print(5);
@@ -168,6 +166,23 @@ impl Source for Lines {
     fn next_range(&mut self, _: BatchTime) -> Result<u64> {
         self.batch += 1;
         Ok(self.batch)
+    }
+
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+
+    fn encode_range(&self, batch: &u64) -> Result<Vec<u8>> {
+        encode(batch)
+    }
+
+    fn decode_range(&mut self, _: &SourceCx, bytes: &[u8]) -> Result<u64> {
+        decode(bytes)
+    }
+
+    fn resume(&mut self, _: &SourceCx, batches: &[(BatchTime, u64)]) -> Result<()> {
+        self.batch = batches.last().map_or(0, |(_, batch)| *batch);
+        Ok(())
     }
 
     fn read(&mut self, batch: &u64) -> Result<Vec<TextBlock>> {

@@ -8,13 +8,15 @@
 //! In a terminal the table is drawn in place; elsewhere one table follows the other. `change` is against the table
 //! before.
 
+mod common;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
 use clap::Parser;
-use streamflow::listener::Stats;
+use common::Watch;
 use streamflow::prelude::*;
 use streamflow::source::Source;
 use streamflow::{BatchTime, SystemClock, TextBlock};
@@ -34,6 +36,8 @@ struct Args {
     /// How much faster than life the sample text comes.
     #[arg(long, value_name = "TIMES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=20))]
     speed: u32,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// The most used words of the last thirty seconds, and the number of all words in them, every five seconds.
@@ -51,12 +55,11 @@ fn top_words(lines: DStream<str>, min_len: usize, top: usize) -> (DStream<u64>, 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
     let builder = StreamingContext::builder("windowed_counts").graceful_stop_timeout(Duration::from_secs(600));
-    let ctx = match args.connect {
-        Some(_) => builder.build()?,
-        None => builder.clock(SystemClock::with_speed(args.speed)).build()?,
+    let builder = match args.connect {
+        Some(_) => builder,
+        None => builder.clock(SystemClock::with_speed(args.speed)),
     };
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+    let (ctx, summary) = args.watch.build(builder)?;
 
     let lines = match &args.connect {
         Some(address) => ctx.socket_text_stream(address)?,
@@ -79,7 +82,7 @@ fn main() -> streamflow::Result<()> {
         ctx.stop_gracefully()?;
     }
     ctx.await_termination()?;
-    println!("{stats}");
+    println!("{summary}");
     Ok(())
 }
 

@@ -8,10 +8,13 @@
 //!
 //! With a socket or a directory it runs until Ctrl-C, which stops it gracefully: what was received is still counted.
 
+mod common;
+
 use std::cmp::Reverse;
 
 use clap::Parser;
-use streamflow::listener::{ReceiverInfo, Stats, StreamingListener};
+use common::Watch;
+use streamflow::listener::{ReceiverInfo, StreamingListener};
 use streamflow::prelude::*;
 use streamflow::source::Source;
 use streamflow::{BatchTime, TextBlock};
@@ -34,6 +37,8 @@ struct Args {
     /// How many words are printed for a batch.
     #[arg(long, value_name = "WORDS", default_value_t = 10)]
     top: usize,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// A directory may come and go while the program runs; one that is not there at the start is a slip of the pen.
@@ -54,12 +59,10 @@ fn top_words(lines: DStream<str>, min_len: usize, top: usize) -> DStream<(String
 
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
-    let ctx = StreamingContext::builder("word_count")
+    let builder = StreamingContext::builder("word_count")
         .batch_interval(Duration::from_millis(args.interval))
-        .graceful_stop_timeout(Duration::from_secs(60))
-        .build()?;
-    let stats = Stats::new();
-    ctx.add_listener(stats.clone());
+        .graceful_stop_timeout(Duration::from_secs(60));
+    let (ctx, summary) = args.watch.build(builder)?;
     ctx.add_listener(Complaints);
 
     let lines = match (&args.connect, &args.dir) {
@@ -75,7 +78,7 @@ fn main() -> streamflow::Result<()> {
         ctx.stop_gracefully()?;
     }
     ctx.await_termination()?;
-    println!("{stats}");
+    println!("{summary}");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 // Uses the live page as an operator would, on a running example: numbers change, a batch and a stage open, the graph is
-// that of `explain`, and it can be read in light and dark and on a phone.
+// that of `explain`, checkpoints and a recovery are told, and it can be read in light and dark and on a phone.
 // Arguments: the example's program, a folder for the browser's profiles, a folder for screenshots.
 "use strict";
 
@@ -10,6 +10,8 @@ const path = require("node:path");
 const { chromium } = require("playwright-core");
 
 const [example, profiles, artifacts] = process.argv.slice(2);
+/** Where the example keeps its checkpoints. */
+const checkpoints = path.join(profiles, "checkpoints");
 const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const DESK = { width: 1280, height: 900 };
@@ -93,6 +95,13 @@ async function useIt(address) {
   return { context, page };
 }
 
+/** Checkpoints and the log of batches are shown with their figures. */
+async function showsCheckpoints({ page }) {
+  await page.waitForFunction(() => document.querySelector("#checkpoints").textContent.includes("Kept"), null, { timeout: 60000 });
+  assert.match(await page.textContent("#checkpoints"), /Last checkpoint\d\d:\d\d:\d\d.*Age\d.*Written[\d.]+ [KM]?i?B.*Checkpoints\d/s);
+  assert.match(await page.textContent("#logs tbody"), /^batches\d/);
+}
+
 async function looks(address) {
   const dark = await open("dark", { viewport: DESK, colorScheme: "dark", address });
   await dark.page.click("#vertex-s0");
@@ -111,6 +120,21 @@ async function looks(address) {
   await top.page.waitForFunction(() => state.completed.length >= 120, null, { timeout: 60000 });
   await shot(top.page, "top", false);
   await top.context.close();
+}
+
+/** A program that is started again says from where it goes on. */
+async function recovers() {
+  const { program, address } = await startExample(0, "--checkpoint", checkpoints);
+  const { context, page, complaints } = await open("recovered", { viewport: DESK, address });
+  try {
+    await page.waitForFunction(() => document.querySelector("#recovered").textContent !== "");
+    assert.match(await page.textContent("#recovered"), /^recovered from the checkpoint of \d\d:\d\d:\d\d.*batches ran again/);
+    assert.deepEqual(complaints, []);
+    await shot(page, "recovered");
+  } finally {
+    await context.close();
+    program.kill("SIGKILL");
+  }
 }
 
 /** What comes from the program is shown as it is, and does nothing. */
@@ -135,15 +159,17 @@ async function staysText() {
 }
 
 async function main() {
-  const { program, address } = await startExample(0, "--slow");
+  const { program, address } = await startExample(0, "--slow", "--checkpoint", checkpoints);
   try {
     const light = await useIt(address);
+    await showsCheckpoints(light);
     await looks(address);
     // When the program ends, the page says so and keeps what it shows.
     program.kill("SIGTERM");
     await light.page.waitForSelector("#health.bad:has-text('stopped')");
     assert(await light.page.locator("#completed tr.batch").count() > 10);
     await light.context.close();
+    await recovers();
     await staysText();
   } finally {
     program.kill("SIGKILL");

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use streamflow::Error;
-use streamflow::listener::{BatchInfo, StreamingListener, Summary};
+use streamflow::listener::{BatchInfo, BlockInfo, StreamingListener, Summary};
 use streamflow::metrics::{Exporter, WorkInfo, Worker};
 use streamflow::prelude::*;
-use streamflow::testing::Driver;
+use streamflow::testing::{Driver, SimulatedFs};
 
 #[stream]
 fn counts(words: DStream<String>) -> DStream<(String, u64)> {
@@ -162,6 +162,138 @@ fn delays_are_those_of_the_clock() {
 }
 
 #[test]
+fn batches_that_begin_after_their_interval_are_late() {
+    let mut test = Driver::new().unwrap();
+    test.output(&test.input(vec![vec![1], vec![2], vec![3]]));
+    // All at 3 s: those of 1 s and 2 s begin when the next one is due already.
+    test.run_batches(3).unwrap();
+    assert_eq!(test.context().metrics().batches.late, 2);
+    (0..2).for_each(|_| test.run_batches(1).unwrap());
+    assert_eq!(test.context().metrics().batches.late, 2);
+}
+
+/// Keeps the blocks that are told, and the rates of completed batches.
+#[derive(Default)]
+struct Blocks(Mutex<Vec<BlockInfo>>, Mutex<Vec<(f64, f64)>>);
+
+impl StreamingListener for Blocks {
+    fn on_block_received(&self, block: &BlockInfo) {
+        self.0.lock().unwrap().push(block.clone());
+    }
+    fn on_batch_completed(&self, batch: &BatchInfo) {
+        let rates = (batch.inputs[0].rate(batch.interval).unwrap(), batch.input_rate().unwrap());
+        self.1.lock().unwrap().push(rates);
+    }
+}
+
+#[test]
+fn the_fill_of_a_buffer_is_shown_beside_its_limit() {
+    let mut test = Driver::with(|builder| builder.batch_interval(Duration::from_millis(500))).unwrap();
+    let blocks = Arc::new(Blocks::default());
+    test.context().add_listener(Arc::clone(&blocks));
+    let (sender, numbers) = test.context().channel::<u32>(100).unwrap();
+    test.output(&numbers);
+    test.run_batches(0).unwrap();
+    (0..7).for_each(|n| sender.send(n).unwrap());
+    test.run_batches(1).unwrap();
+    let input = &test.context().metrics().inputs[0];
+    assert_eq!((input.buffered_records, input.buffer_records, input.buffer_bytes), (7, Some(100), None));
+    assert_eq!((input.records, input.bytes, input.buffered_bytes), (7, 28, 28));
+    test.context().stop().unwrap();
+    let told = blocks.0.lock().unwrap();
+    let [block] = &told[..] else { panic!("all came within a block interval: {told:?}") };
+    assert_eq!((block.input, &*block.name, block.number), (0, "channel", 0));
+    assert_eq!((block.records, block.bytes), (7, 28));
+    assert_eq!(*blocks.1.lock().unwrap(), [(14.0, 14.0)], "seven records in half a second");
+}
+
+/// What the figures say was warned of.
+fn warnings(test: &Driver) -> Vec<String> {
+    test.context().metrics().warnings.into_iter().map(|warning| warning.text).collect()
+}
+
+#[test]
+fn batches_that_take_longer_than_the_interval_are_warned_of_once() {
+    let mut test = Driver::new().unwrap();
+    let clock = test.clock().clone();
+    test.input(vec![vec![1]; 30]).foreach_batch(move |_| clock.advance(Duration::from_millis(1_300)));
+    while test.context().metrics().batches.completed < 25 {
+        test.run_batches(1).unwrap();
+    }
+    let warnings = warnings(&test);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("the last 10 took 1.3s on average, the interval is 1s"), "{warnings:?}");
+}
+
+#[test]
+fn an_idle_input_is_warned_of_once() {
+    let mut test = Driver::new().unwrap();
+    test.output(&test.input::<u32>(vec![]));
+    test.run_batches(200).unwrap();
+    assert_eq!(warnings(&test), ["input `input` has delivered nothing for 60s, which is 60 batches"]);
+}
+
+#[test]
+fn a_receiver_that_keeps_failing_is_warned_of_once() {
+    struct Refused(u32);
+    impl streamflow::source::Receiver for Refused {
+        type Record = u32;
+        fn receive(&mut self, store: &streamflow::source::Store<u32>) -> streamflow::Result<()> {
+            self.0 += 1;
+            store.store(self.0)?;
+            Err(Error::input(format!("connection refused, attempt {}", self.0)))
+        }
+    }
+    let mut test = Driver::new().unwrap();
+    let options = streamflow::source::ReceiverOptions::new().restart_delay(Duration::from_millis(100));
+    test.output(&test.context().receiver_stream_with("flaky", Refused(0), options).unwrap());
+    // It is called again as the clock goes on.
+    while test.context().metrics().inputs.first().is_none_or(|input| input.errors < 5) {
+        test.run_batches(1).unwrap();
+    }
+    test.run_batches(2).unwrap();
+    let warnings = warnings(&test);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("input `flaky` has failed "), "{warnings:?}");
+    assert!(warnings[0].contains("connection refused, attempt "), "{warnings:?}");
+}
+
+#[test]
+fn state_that_grows_without_bound_is_warned_of_once() {
+    /// Keys that never come again.
+    struct Fresh(u64);
+    impl streamflow::source::Source for Fresh {
+        type Record = (u64, u64);
+        type Range = u64;
+        fn next_range(&mut self, _: streamflow::BatchTime) -> streamflow::Result<u64> {
+            self.0 += 1;
+            Ok(self.0)
+        }
+        fn read(&mut self, batch: &u64) -> streamflow::Result<Vec<Vec<(u64, u64)>>> {
+            Ok(vec![(0..200).map(|n| (batch * 200 + n, 1)).collect()])
+        }
+    }
+    #[stream]
+    fn visits(users: DStream<(u64, u64)>) -> DStream<u64> {
+        users.map_with_state(
+            StateSpec::function(|_: &u64, visits: Option<u64>, state: &mut State<u64>| {
+                let sum = state.get().copied().unwrap_or(0) + visits.unwrap_or(0);
+                state.update(sum);
+                sum
+            })
+            .unbounded(),
+        )
+    }
+    let mut test = Driver::with(|builder| builder.ephemeral()).unwrap();
+    test.output_moved(visits(test.context().source("users", Fresh(0)).unwrap()));
+    test.run_batches(720).unwrap();
+    let warnings = warnings(&test);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("has grown from 0 to 120000 keys"), "{warnings:?}");
+    assert!(warnings[0].contains("in 600 batches and never shrank"), "{warnings:?}");
+}
+
+#[test]
 fn before_the_start_there_is_nothing_and_after_the_stop_all_is_kept() {
     let mut test = Driver::new().unwrap();
     test.output(&test.input(vec![vec![1]]));
@@ -170,6 +302,46 @@ fn before_the_start_there_is_nothing_and_after_the_stop_all_is_kept() {
     test.run_batches(1).unwrap();
     test.context().stop().unwrap();
     assert_eq!(test.context().metrics().batches.completed, 1);
+}
+
+#[test]
+fn prometheus_gets_logs_and_checkpoints() {
+    let files = SimulatedFs::new(1);
+    let mut test = Driver::with(|builder| {
+        builder.simulated_files(&files).checkpoint("dir").checkpoint_interval(Duration::from_secs(1))
+    })
+    .unwrap();
+    let exporter = Exporter::new(test.context());
+    test.output(&counts(test.input(vec![words("a b")])));
+    test.run_batches(1).unwrap();
+    let (text, last) = (exporter.to_text(), test.context().metrics().checkpoints.last.unwrap());
+    for line in [
+        "streamflow_checkpoints_written_total 1",
+        "streamflow_checkpoint_last_timestamp_seconds 1.0",
+        "streamflow_checkpoint_generations 1",
+        &format!("streamflow_checkpoint_bytes_total {}", last.bytes),
+        &format!("streamflow_checkpoint_kept_bytes {}", last.kept_bytes),
+        "# UNIT streamflow_checkpoint_writing_seconds seconds",
+        "streamflow_checkpoint_writing_seconds_count 1",
+        "streamflow_checkpoint_collecting_seconds_count 1",
+        "streamflow_log_records_total{log=\"batches\"} 3",
+        "streamflow_log_failed_writes_total{log=\"batches\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("streamflow_recovery"), "nothing was recovered");
+    drop(test);
+
+    let files = files.restart();
+    let mut test = Driver::with(|builder| {
+        builder.simulated_files(&files).checkpoint("dir").checkpoint_interval(Duration::from_secs(1))
+    })
+    .unwrap();
+    let exporter = Exporter::new(test.context());
+    test.output(&counts(test.input(vec![words("a b")])));
+    test.run_batches(2).unwrap();
+    let text = exporter.to_text();
+    assert!(text.lines().any(|line| line == "streamflow_recovery_rerun_batches 0"), "{text}");
 }
 
 #[test]
@@ -188,6 +360,10 @@ fn prometheus_gets_names_of_its_conventions() {
         "streamflow_batch_processing_seconds_bucket{le=\"+Inf\"} 1",
         "streamflow_batch_processing_seconds_count 1",
         "streamflow_input_records_total{input=\"input\"} 3",
+        "# TYPE streamflow_input_bytes counter",
+        "streamflow_batches_late_total 0",
+        "streamflow_batch_last_timestamp_seconds 1.0",
+        "streamflow_checkpoints_written_total 0",
         "streamflow_worker_tasks_total{worker=\"s0\"} 2",
         "# EOF",
     ] {

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use serde_json::Value;
-use streamflow::testing::Driver;
+use streamflow::ManualClock;
+use streamflow::testing::{Driver, SimulatedFs};
 
 /// What a markup-hungry page would stumble over.
 const HOSTILE: &str = "</script><script>alert(1)</script>\u{0}\u{1b}[31m\"'&<img src=x onerror=alert(1)>";
@@ -138,6 +139,54 @@ fn what_comes_from_the_program_stays_text() {
     assert!(batch.json()["output_operations"][0]["failure"].as_str().unwrap().contains("<script>"));
     assert!(get(&test, "/metrics").body.contains("streamflow_input_errors_total"));
     assert!(!get(&test, "/").body.contains("alert(1)"));
+}
+
+#[test]
+fn checkpoints_logs_and_recovery_are_shown() {
+    let (mut files, clock) = (SimulatedFs::new(1), ManualClock::new());
+    for start in 0..2 {
+        let mut test = Driver::with_clock(clock.clone(), |builder| {
+            let builder = builder.ui("127.0.0.1:0").simulated_files(&files).checkpoint("dir");
+            builder.checkpoint_interval(Duration::from_secs(2))
+        })
+        .unwrap();
+        test.output(&test.input(vec![vec![1]; 9]));
+        (0..3).for_each(|_| test.run_batches(1).unwrap());
+        until(&test, "/api/batches", |reply| reply.json()["completed"].as_array().unwrap().len() >= 3);
+        let status = get(&test, "/api/status").json();
+        let (last, figures) = (&status["checkpoints"]["last"], test.context().metrics());
+        let written = figures.checkpoints.last.unwrap();
+        assert_eq!((&last["time"], &last["bytes"]), (&[2_000, 6_000][start].into(), &written.bytes.into()));
+        assert_eq!((&last["generations"], &last["kept_bytes"]), (&(start + 1).into(), &written.kept_bytes.into()));
+        assert_eq!((&last["failure"], &status["checkpoints"]["failed"]), (&Value::Null, &0.into()));
+        let log = &status["logs"][0];
+        assert_eq!((&log["name"], &log["bytes"]), (&"batches".into(), &figures.logs[0].bytes.into()));
+        let recovery = &status["recovery"];
+        if start == 0 {
+            assert_eq!(recovery, &Value::Null);
+        } else {
+            assert_eq!((&recovery["checkpoint"], &recovery["batches"]), (&2_000.into(), &1.into()));
+            assert_eq!((&recovery["outputs_due"], &recovery["missed"]), (&0.into(), &0.into()));
+        }
+        drop(test);
+        files = files.restart();
+    }
+}
+
+#[test]
+fn late_batches_and_warnings_are_shown() {
+    let mut test = watched();
+    let clock = test.clock().clone();
+    test.input(vec![vec![1]; 30]).foreach_batch(move |_| clock.advance(Duration::from_millis(1_300)));
+    while test.context().metrics().batches.completed < 12 {
+        test.run_batches(1).unwrap();
+    }
+    let status = until(&test, "/api/status", |reply| reply.json()["warnings"] != Value::Array(Vec::new())).json();
+    assert!(status["batches"]["late"].as_u64().unwrap() > 0);
+    let warning = status["warnings"][0]["text"].as_str().unwrap();
+    assert!(warning.starts_with("batches take longer than their interval"), "{warning}");
+    let late = |reply: &Reply| reply.json()["completed"].as_array().unwrap().iter().any(|row| row["late"] == true);
+    until(&test, "/api/batches", late);
 }
 
 /// Fails with an error that quotes a long line.

@@ -70,6 +70,11 @@ impl Manifest {
         state.chain([manifest_name(self.generation)])
     }
 
+    /// Names and lengths of its state files.
+    pub(super) fn state_files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.operators.iter().flat_map(|operator| &operator.files).map(|file| (&*file.name, file.bytes))
+    }
+
     /// Reads a manifest and checks what can be checked without the state files.
     pub(super) fn read(fs: &dyn FileSystem, dir: &Path, generation: u64) -> Result<Self> {
         let path = dir.join(manifest_name(generation));

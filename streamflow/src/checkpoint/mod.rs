@@ -50,4 +50,4 @@ mod tests;
 pub(crate) use self::envelope::sealed_manifest;
 pub(crate) use self::manifest::Operator;
 pub(crate) use self::state_file::{Change, sealed_state};
-pub(crate) use self::store::{CheckpointOptions, CheckpointStore, Due};
+pub(crate) use self::store::{CheckpointOptions, CheckpointStore, Due, Weights};

@@ -1,6 +1,6 @@
 //! [`CheckpointStore`]: opening, falling back, commit, sweeping.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::envelope::{Kind, seal_value};
@@ -51,6 +51,17 @@ pub(crate) enum Due {
     Delta,
 }
 
+/// Bytes in a checkpoint directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weights {
+    /// Number of generations that are kept.
+    pub(crate) generations: usize,
+    /// Their files together.
+    pub(crate) kept: u64,
+    /// What the newest of them has written: its manifest, and the files that no older one has.
+    pub(crate) newest: u64,
+}
+
 impl CheckpointStore {
     /// Opens the checkpoints in a directory, and verifies the newest one, or an older one if that is damaged. A missing
     /// directory has none. Changes nothing in the directory; what it finds is durable when it returns.
@@ -98,6 +109,18 @@ impl CheckpointStore {
     /// The batch of the oldest generation that is kept: what came after it may have to be repeated, so logs must have it.
     pub(crate) fn horizon(&self) -> Option<BatchTime> {
         self.kept.iter().map(Manifest::batch).min()
+    }
+
+    /// How much is kept, and how much of that the newest generation has written.
+    pub(crate) fn weights(&self) -> Weights {
+        let manifest = |manifest: &Manifest| seal_value(Kind::Manifest, manifest).len() as u64;
+        let files: BTreeMap<&str, u64> = self.kept.iter().flat_map(Manifest::state_files).collect();
+        let newest = self.latest().map_or(0, |newest| {
+            let own = newest.state_files().filter(|(name, _)| generation_of(name) == Some(newest.generation));
+            manifest(newest) + own.map(|(_, bytes)| bytes).sum::<u64>()
+        });
+        let kept = self.kept.iter().map(manifest).sum::<u64>() + files.values().sum::<u64>();
+        Weights { generations: self.kept.len(), kept, newest }
     }
 
     /// Reads the state of an operator of the newest generation.

@@ -9,6 +9,7 @@ use crate::metrics::meters::Meters;
 use crate::metrics::watch::Watch;
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::jobs::BatchHook;
+use crate::scheduler::listener::CheckpointEvents;
 #[cfg(feature = "ui")]
 use crate::time::lock;
 use crate::topology::Graph;
@@ -53,9 +54,16 @@ impl StreamingContext {
 
 impl Core {
     /// Begins to count, and serves the page if that was asked for.
-    pub(super) fn observe(&self, life: &mut Life, graph: &Arc<Graph>, inputs: &[SharedInput]) -> Result<&Arc<Meters>> {
+    pub(super) fn observe(
+        &self,
+        life: &mut Life,
+        graph: &Arc<Graph>,
+        inputs: &[SharedInput],
+        checkpoints: &CheckpointEvents,
+    ) -> Result<&Arc<Meters>> {
         let names = inputs.iter().map(|input| Arc::clone(&input.name));
-        let meters = self.meters.get_or_init(|| Arc::new(Meters::new(Arc::clone(graph), names)));
+        let durable = Arc::clone(checkpoints.meter());
+        let meters = self.meters.get_or_init(|| Arc::new(Meters::new(Arc::clone(graph), names, durable)));
         #[cfg(feature = "ui")]
         self.start_ui(life, graph, meters)?;
         #[cfg(not(feature = "ui"))]

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::builder::Config;
 use crate::error::{Error, Result};
+use crate::listener::RecoveryInfo;
 use crate::recovery::batch_log::Planned;
+use crate::recovery::lock::DirectoryLock;
 use crate::recovery::settings::MissedBatches;
 use crate::recovery::{ContextFacts, Recovery};
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::jobs::JobSet;
+use crate::scheduler::listener::CheckpointEvents;
 use crate::source::{AnyRange, EmptyRange, InputLog, SourceCx};
 use crate::time::BatchTime;
 use crate::topology::Graph;
@@ -24,27 +27,39 @@ pub(super) struct Start {
     /// The first batch that is not one of an earlier run.
     pub(super) next: BatchTime,
     pub(super) recovery: Option<Arc<Recovery>>,
+    /// What listeners are told, if an earlier run has left something.
+    pub(super) recovered: Option<RecoveryInfo>,
     ranges: BTreeMap<String, Vec<(BatchTime, Vec<u8>)>>,
     replay: Vec<Planned>,
 }
 
-/// Recovers the checkpoint of the context, if it has a directory.
-pub(super) fn open(config: &Config, graph: &Graph, now: BatchTime) -> Result<Start> {
+/// Recovers the checkpoint of the context, if it has a directory, whose lock it may have taken before.
+pub(super) fn open(
+    config: &Config,
+    lock: Option<DirectoryLock>,
+    graph: &Graph,
+    now: BatchTime,
+    events: &CheckpointEvents,
+) -> Result<Start> {
     let Some(settings) = &config.checkpoint else {
         if !config.ephemeral {
             refuse_state(graph)?;
         }
         let next = now.next(config.interval);
         let zero = next - config.interval;
-        return Ok(Start { zero, began: now, next, recovery: None, ranges: BTreeMap::new(), replay: Vec::new() });
+        let (recovery, recovered, ranges) = (None, None, BTreeMap::new());
+        return Ok(Start { zero, began: now, next, recovery, recovered, ranges, replay: Vec::new() });
     };
-    let facts = ContextFacts { name: &config.name, interval: config.interval, now, parallelism: config.parallelism };
-    let (recovery, resumption) = Recovery::open(&config.files, settings, graph, &facts)?;
+    let Config { name, interval, parallelism, .. } = config;
+    let facts = ContextFacts { name, interval: *interval, now, parallelism: *parallelism, events };
+    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, name), Ok)?;
+    let (recovery, resumption) = Recovery::open(&config.files, lock, settings, graph, &facts)?;
     Ok(Start {
         zero: resumption.zero,
         began: resumption.began,
         next: resumption.next,
         recovery: Some(Arc::new(recovery)),
+        recovered: resumption.info,
         ranges: resumption.ranges,
         replay: resumption.replay,
     })
@@ -79,9 +94,27 @@ impl Start {
     /// Where an input keeps what it receives.
     pub(super) fn input_log(&self, config: &Config, input: &str) -> Option<InputLog> {
         let settings = config.checkpoint.as_ref()?;
-        let name: String = input.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        Some(InputLog { files: Arc::clone(&config.files), dir: settings.dir.join("received").join(name) })
+        let dir = settings.dir.join("received").join(directory_name(input));
+        Some(InputLog { files: Arc::clone(&config.files), dir })
     }
+}
+
+/// The name of an input as that of a directory: another one for each input, on every file system.
+fn directory_name(input: &str) -> String {
+    use std::fmt::Write;
+
+    if input.is_empty() {
+        return "%".to_owned();
+    }
+    let mut name = String::with_capacity(input.len());
+    for byte in input.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
+            // Also capital letters: some file systems do not tell them from small ones.
+            other => write!(name, "%{other:02x}").expect("a string takes everything"),
+        }
+    }
+    name
 }
 
 /// The batches to run again, while the inputs decode their ranges of them.
@@ -143,5 +176,20 @@ impl Backlog {
             quiet: planned.completed || planned.left_out,
         });
         Ok(sets.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory_name;
+
+    #[test]
+    fn inputs_never_share_a_directory() {
+        let names =
+            ["events", "events_2", "events#2", "Events", "../events", "socket 127.0.0.1:9999", "%23", "#", "ü", ""];
+        let directories: std::collections::BTreeSet<_> = names.iter().map(|name| directory_name(name)).collect();
+        assert_eq!(directories.len(), names.len());
+        assert!(directories.iter().all(|name| !name.is_empty() && !name.contains(['/', '.', '#', ':'])));
+        assert_eq!(directory_name("events#2"), "events%232");
     }
 }

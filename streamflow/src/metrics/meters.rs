@@ -1,10 +1,15 @@
 //! The counters of a running context: plain atomics, written at the borders of batches.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::delays::Delays;
-use super::snapshot::{BatchMetrics, InputMetrics, Metrics, OutputMetrics, StageMetrics, StreamMetrics, WorkMetrics};
+use super::durable::{DurableMeter, LogMeter};
+use super::snapshot::{
+    BatchMetrics, InputMetrics, LogMetrics, Metrics, OutputMetrics, StageMetrics, StreamMetrics, WarningInfo,
+    WorkMetrics,
+};
 use super::work::{Ledger, Roster};
 use crate::error::Error;
 use crate::listener::BatchInfo;
@@ -43,7 +48,12 @@ pub(crate) struct Meters {
     workers: Box<[WorkMeter]>,
     streams: Box<[StreamMeter]>,
     output_failures: Box<[Cell]>,
+    durable: Arc<DurableMeter>,
+    warnings: Mutex<VecDeque<WarningInfo>>,
 }
+
+/// Warnings that are kept.
+const KEPT_WARNINGS: usize = 32;
 
 /// Counts batches.
 #[derive(Default)]
@@ -53,6 +63,7 @@ pub(crate) struct BatchMeter {
     completed: Cell,
     failed: Cell,
     dropped: Cell,
+    late: Cell,
     last: Cell,
     records: Cell,
     scheduling: Delays,
@@ -66,13 +77,19 @@ pub(crate) struct InputMeter {
     name: Arc<str>,
     records: Cell,
     last_records: Cell,
+    bytes: Cell,
     errors: Cell,
     last_error: Mutex<Option<(Error, Option<BatchTime>)>>,
     /// Records and bytes that are stored and whose batch is not done.
     pub(crate) buffered_records: Cell,
     pub(crate) buffered_bytes: Cell,
+    /// How many may be; zero if there is no limit.
+    pub(crate) buffer_records: Cell,
+    pub(crate) buffer_bytes: Cell,
     /// Records per second; zero if there is no limit.
     pub(crate) rate_limit: Cell,
+    /// That of the log of its blocks, if it has one.
+    pub(crate) log: OnceLock<Arc<LogMeter>>,
 }
 
 impl InputMeter {
@@ -117,8 +134,8 @@ struct StreamMeter {
 }
 
 impl Meters {
-    /// Counters for the parts of `graph` and the inputs of these names.
-    pub(crate) fn new(graph: Arc<Graph>, inputs: impl Iterator<Item = Arc<str>>) -> Self {
+    /// Counters for the parts of `graph` and the inputs of these names, beside those of what is durable.
+    pub(crate) fn new(graph: Arc<Graph>, inputs: impl Iterator<Item = Arc<str>>, durable: Arc<DurableMeter>) -> Self {
         fn cells<M: Default>(count: usize) -> Box<[M]> {
             std::iter::repeat_with(M::default).take(count).collect()
         }
@@ -131,6 +148,8 @@ impl Meters {
             streams: cells(roster.streams),
             output_failures: cells(roster.outputs),
             graph,
+            durable,
+            warnings: Mutex::default(),
         }
     }
 
@@ -147,6 +166,15 @@ impl Meters {
     /// Notes that batches were dropped by a stop.
     pub(crate) fn dropped(&self, batches: u64) {
         self.batches.dropped.add(batches);
+    }
+
+    /// Keeps a warning for those who look at the figures.
+    pub(crate) fn warn(&self, warning: WarningInfo) {
+        let mut warnings = lock(&self.warnings);
+        if warnings.len() == KEPT_WARNINGS {
+            warnings.pop_front();
+        }
+        warnings.push_back(warning);
     }
 
     /// Takes in what a batch did.
@@ -185,12 +213,14 @@ impl Meters {
         let meter = &self.batches;
         meter.completed.add(1);
         meter.failed.add(u64::from(batch.has_failed()));
+        meter.late.add(u64::from(batch.is_late().unwrap_or(false)));
         meter.last.set(batch.batch_time.as_millis());
         for (input, info) in self.inputs.iter().zip(&batch.inputs) {
             let records = info.records.unwrap_or(0);
             meter.records.add(records);
             input.records.add(records);
             input.last_records.set(records);
+            input.bytes.add(info.bytes.unwrap_or(0));
         }
         for output in batch.outputs.iter().filter(|output| output.failure.is_some()) {
             self.output_failures[output.id].add(1);
@@ -240,7 +270,19 @@ impl Meters {
             stages: stages.collect(),
             streams: streams.collect(),
             outputs: outputs.collect(),
+            checkpoints: self.durable.snapshot(),
+            logs: self.logs(),
+            recovery: self.durable.recovery.get().cloned(),
+            warnings: lock(&self.warnings).iter().cloned().collect(),
         }
+    }
+
+    /// The logs in the checkpoint directory.
+    fn logs(&self) -> Vec<LogMetrics> {
+        let batches = self.durable.batch_log.get().map(|log| log.snapshot("batches".to_owned()));
+        let received = self.inputs.iter().filter_map(|input| Some((input.log.get()?, &input.name)));
+        let received = received.map(|(log, input)| log.snapshot(format!("received/{input}")));
+        batches.into_iter().chain(received).collect()
     }
 }
 
@@ -254,6 +296,7 @@ impl BatchMeter {
             completed,
             failed: self.failed.get(),
             dropped: self.dropped.get(),
+            late: self.late.get(),
             records: self.records.get(),
             last: (completed > 0).then(|| BatchTime::from_millis(self.last.get())),
             scheduling_delay: self.scheduling.snapshot(),
@@ -266,17 +309,21 @@ impl BatchMeter {
 impl InputMeter {
     fn snapshot(&self, id: usize) -> InputMetrics {
         let last_error = lock(&self.last_error).clone();
+        let limit = |cell: &Cell| Some(cell.get()).filter(|limit| *limit > 0);
         InputMetrics {
             id,
             name: Arc::clone(&self.name),
             records: self.records.get(),
             last_records: self.last_records.get(),
+            bytes: self.bytes.get(),
             errors: self.errors.get(),
             last_error_time: last_error.as_ref().and_then(|(_, time)| *time),
             last_error: last_error.map(|(error, _)| error),
             buffered_records: self.buffered_records.get(),
             buffered_bytes: self.buffered_bytes.get(),
-            rate_limit: Some(self.rate_limit.get()).filter(|limit| *limit > 0),
+            buffer_records: limit(&self.buffer_records),
+            buffer_bytes: limit(&self.buffer_bytes),
+            rate_limit: limit(&self.rate_limit),
         }
     }
 }

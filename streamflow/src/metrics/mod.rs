@@ -1,4 +1,4 @@
-//! Figures of a running context: batches, inputs, stages, streams and outputs.
+//! Figures of a running context: batches, inputs, stages, streams, outputs, logs and checkpoints.
 //!
 //! [`StreamingContext::metrics`](crate::StreamingContext::metrics) returns them; with the feature `metrics` they are
 //! exported for Prometheus. What a single batch did is in the [`BatchInfo`](crate::listener::BatchInfo) that a
@@ -8,6 +8,7 @@
 //! buckets; time is taken once for each task. Counters are plain atomics that are written when a batch ends.
 
 mod delays;
+pub(crate) mod durable;
 pub(crate) mod meters;
 #[cfg(feature = "progress")]
 mod progress;
@@ -24,7 +25,8 @@ pub use self::progress::Progress;
 #[cfg(feature = "metrics")]
 pub use self::prometheus::Exporter;
 pub use self::snapshot::{
-    BatchMetrics, DelayMetrics, InputMetrics, Metrics, OutputMetrics, StageMetrics, StreamMetrics, WorkMetrics,
+    BatchMetrics, CheckpointMetrics, DelayMetrics, InputMetrics, LogMetrics, Metrics, OutputMetrics, StageMetrics,
+    StreamMetrics, WarningInfo, WorkMetrics,
 };
 pub use self::summary::Summary;
 pub use self::work::{TaskInfo, WorkInfo, Worker};

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -24,11 +23,10 @@ const SPARKS: usize = 24;
 /// use streamflow::listener::Progress;
 ///
 /// let ctx = StreamingContext::builder("shown").build()?;
-/// ctx.add_listener(Progress::new(ctx.batch_interval()));
+/// ctx.add_listener(Progress::new());
 /// # Ok::<(), streamflow::Error>(())
 /// ```
 pub struct Progress {
-    interval: Duration,
     bar: ProgressBar,
     seen: Mutex<Seen>,
 }
@@ -40,17 +38,16 @@ struct Seen {
 }
 
 impl Progress {
-    /// A line for a context with this batch interval.
+    /// A line for one context.
     #[must_use]
-    pub fn new(interval: Duration) -> Self {
+    pub fn new() -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is valid");
-        Self { interval, bar: ProgressBar::new_spinner().with_style(style), seen: Mutex::default() }
+        Self { bar: ProgressBar::new_spinner().with_style(style), seen: Mutex::default() }
     }
 
     /// The line after a batch.
     fn line(&self, batch: &BatchInfo) -> String {
-        let records = batch.num_records().unwrap_or(0);
-        let rate = records as f64 / self.interval.as_secs_f64();
+        let rate = batch.input_rate().unwrap_or(0.0);
         let mut seen = lock(&self.seen);
         seen.batches += 1;
         seen.rates.push_back(rate);
@@ -59,13 +56,19 @@ impl Progress {
         }
         let processing = batch.processing_delay().unwrap_or_default();
         let waited = batch.scheduling_delay().unwrap_or_default();
-        let behind = if processing > self.interval { "  longer than the interval" } else { "" };
+        let behind = if processing > batch.interval { "  longer than the interval" } else { "" };
         let failed = if batch.has_failed() { "  failed" } else { "" };
         format!(
             "batch {}  {rate:>9.0} records/s  {}  processing {processing:.0?}  waited {waited:.0?}{behind}{failed}",
             seen.batches,
             spark_line(&seen.rates)
         )
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -97,6 +100,8 @@ fn spark_line(values: &VecDeque<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::listener::InputInfo;
     use crate::time::BatchTime;
@@ -110,10 +115,10 @@ mod tests {
     #[test]
     fn the_line_says_rate_and_delays() {
         let at = BatchTime::from_millis;
-        let mut batch = BatchInfo::new(at(1_000), at(1_000));
-        batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(500) }];
+        let mut batch = BatchInfo::new(at(1_000), Duration::from_millis(200), at(1_000));
+        batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(500), bytes: None }];
         (batch.processing_started, batch.processing_ended) = (Some(at(1_010)), Some(at(1_250)));
-        let progress = Progress::new(Duration::from_millis(200));
+        let progress = Progress::new();
         let line = progress.line(&batch);
         for part in ["batch 1 ", "2500 records/s", "█", "processing 240ms", "waited 10ms", "longer than the interval"]
         {

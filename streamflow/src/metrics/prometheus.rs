@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, MetricE
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{DelayMetrics, Metrics, WorkMetrics};
+use super::{DelayMetrics, LogMetrics, Metrics, WorkMetrics};
 use crate::StreamingContext;
 
 /// Bounds of the buckets of delays, in milliseconds.
@@ -80,7 +80,10 @@ impl Collector for Exporter {
         out.batches(&metrics)?;
         out.inputs(&metrics)?;
         out.streams(&metrics)?;
-        out.work(&metrics)
+        out.work(&metrics)?;
+        out.checkpoints(&metrics)?;
+        out.logs(&metrics)?;
+        out.recovery(&metrics)
     }
 }
 
@@ -96,8 +99,16 @@ impl Out<'_> {
         self.counter("batches_completed", "Batches that were processed", [(none(), batches.completed)])?;
         self.counter("batches_failed", "Batches with a failed output", [(none(), batches.failed)])?;
         self.counter("batches_dropped", "Batches dropped by a stop", [(none(), batches.dropped)])?;
+        self.counter("batches_late", "Batches that began when the next was due already", [(none(), batches.late)])?;
         self.gauge("batches_waiting", "Batches that wait for their turn", [(none(), batches.waiting)])?;
         self.gauge("batches_running", "Batches that are being processed", [(none(), batches.running)])?;
+        let last = batches.last.map(|last| (none(), last.as_millis() as f64 / 1e3));
+        self.seconds(
+            "batch_last_timestamp",
+            "The last batch completed",
+            MetricType::Gauge,
+            last.into_iter().collect(),
+        )?;
         let delays = [
             ("batch_scheduling_delay", "Time that a batch waited for its turn", &batches.scheduling_delay),
             ("batch_processing", "Time that a batch was processed", &batches.processing_delay),
@@ -112,6 +123,7 @@ impl Out<'_> {
             figures.collect::<Vec<_>>()
         };
         self.counter("input_records", "Records of completed batches", each(|input| input.records))?;
+        self.counter("input_bytes", "Their bytes without the heap", each(|input| input.bytes))?;
         self.counter("input_errors", "Failures of the input", each(|input| input.errors))?;
         self.gauge("input_last_batch_records", "Records of the last batch", each(|input| input.last_records))?;
         self.gauge(
@@ -120,8 +132,13 @@ impl Out<'_> {
             each(|i| i.buffered_records),
         )?;
         self.gauge("input_buffered_bytes", "Bytes waiting for the end of their batch", each(|i| i.buffered_bytes))?;
-        let limited = metrics.inputs.iter().filter_map(|i| Some((label("input", &*i.name), i.rate_limit?)));
-        self.gauge("input_rate_limit", "Most records per second", limited.collect::<Vec<_>>())
+        let limits = |limit: fn(&super::InputMetrics) -> Option<u64>| {
+            let limited = metrics.inputs.iter().filter_map(move |i| Some((label("input", &*i.name), limit(i)?)));
+            limited.collect::<Vec<_>>()
+        };
+        self.gauge("input_buffer_limit_records", "Records at which a sender waits", limits(|i| i.buffer_records))?;
+        self.gauge("input_buffer_limit_bytes", "Bytes at which a sender waits", limits(|i| i.buffer_bytes))?;
+        self.gauge("input_rate_limit", "Most records per second", limits(|i| i.rate_limit))
     }
 
     fn streams(&mut self, metrics: &Metrics) -> fmt::Result {
@@ -158,6 +175,47 @@ impl Out<'_> {
         self.seconds("worker_longest_task", "The longest task", MetricType::Gauge, seconds(|work| work.longest_task))?;
         let failures = metrics.outputs.iter().map(|o| (label("output", &*o.description), o.failures));
         self.counter("output_failures", "Batches in which the output failed", failures.collect::<Vec<_>>())
+    }
+
+    fn checkpoints(&mut self, Metrics { checkpoints, .. }: &Metrics) -> fmt::Result {
+        self.counter("checkpoints_written", "Checkpoints that are durable", [(none(), checkpoints.written)])?;
+        self.counter("checkpoints_failed", "Checkpoints that could not be written", [(none(), checkpoints.failed)])?;
+        self.counter("checkpoints_left_out", "Checkpoints due during another", [(none(), checkpoints.left_out)])?;
+        self.counter("checkpoint_bytes", "Bytes of checkpoints that were written", [(none(), checkpoints.bytes)])?;
+        self.histogram("checkpoint_collecting", "Time that a checkpoint held up its batch", &checkpoints.collecting)?;
+        self.histogram("checkpoint_writing", "Time of its writing, beside batches", &checkpoints.writing)?;
+        let Some(last) = &checkpoints.last else { return Ok(()) };
+        let time = vec![(none(), last.batch_time.as_millis() as f64 / 1e3)];
+        self.seconds("checkpoint_last_timestamp", "The batch of the last checkpoint", MetricType::Gauge, time)?;
+        self.gauge("checkpoint_last_bytes", "Bytes that the last one wrote", [(none(), last.bytes)])?;
+        self.gauge("checkpoint_generations", "Checkpoints that are kept", [(none(), last.generations as u64)])?;
+        self.gauge("checkpoint_kept_bytes", "Bytes of all that are kept", [(none(), last.kept_bytes)])
+    }
+
+    fn logs(&mut self, Metrics { logs, .. }: &Metrics) -> fmt::Result {
+        let each = |figure: fn(&LogMetrics) -> u64| {
+            logs.iter().map(move |log| (label("log", &*log.name), figure(log))).collect::<Vec<_>>()
+        };
+        self.counter("log_writes", "Writes to a log, each with one sync", each(|log| log.writes))?;
+        self.counter("log_failed_writes", "Writes that failed", each(|log| log.failed_writes))?;
+        self.counter("log_records", "Records written to it", each(|log| log.records))?;
+        self.counter("log_bytes", "Bytes written to it", each(|log| log.bytes))?;
+        self.gauge("log_kept_bytes", "Bytes that it keeps", each(|log| log.kept_bytes))?;
+        let seconds = |figure: fn(&LogMetrics) -> Duration| {
+            logs.iter().map(move |log| (label("log", &*log.name), figure(log).as_secs_f64())).collect::<Vec<_>>()
+        };
+        self.seconds("log_busy", "Time of all writes together", MetricType::Counter, seconds(|log| log.busy))?;
+        self.seconds("log_longest_write", "The longest write", MetricType::Gauge, seconds(|log| log.longest))
+    }
+
+    /// Nothing unless the context has recovered.
+    fn recovery(&mut self, Metrics { recovery, .. }: &Metrics) -> fmt::Result {
+        let Some(recovery) = recovery else { return Ok(()) };
+        let (rerun, missed) = (recovery.batches.len() as u64, recovery.missed);
+        self.gauge("recovery_rerun_batches", "Batches that the start ran again", [(none(), rerun)])?;
+        self.gauge("recovery_missed_batches", "Batches due while the program was down", [(none(), missed)])?;
+        let took = vec![(none(), recovery.took.as_secs_f64())];
+        self.seconds("recovery_reading", "Time that it took to read what was durable", MetricType::Gauge, took)
     }
 
     fn counter(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Label, u64)>) -> fmt::Result {

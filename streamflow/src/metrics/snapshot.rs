@@ -5,6 +5,7 @@ use std::time::Duration;
 
 pub use super::delays::DelayMetrics;
 use crate::error::Error;
+use crate::listener::{CheckpointInfo, RecoveryInfo};
 use crate::time::BatchTime;
 
 /// The figures of a context since its start. Empty before it.
@@ -23,6 +24,14 @@ pub struct Metrics {
     pub streams: Vec<StreamMetrics>,
     /// The outputs, in the order of their declaration.
     pub outputs: Vec<OutputMetrics>,
+    /// The checkpoints that this run has written.
+    pub checkpoints: CheckpointMetrics,
+    /// The logs in the checkpoint directory: that of batches, then those of what receivers store.
+    pub logs: Vec<LogMetrics>,
+    /// What the start went on from, if an earlier run of the program has left something.
+    pub recovery: Option<RecoveryInfo>,
+    /// What the log was warned of, oldest first; at most the last 32.
+    pub warnings: Vec<WarningInfo>,
 }
 
 /// Batches and their delays, by the clock of the context.
@@ -41,6 +50,9 @@ pub struct BatchMetrics {
     pub failed: u64,
     /// Batches that waited when the context was stopped, and were never processed.
     pub dropped: u64,
+    /// Completed batches that began late: an interval after their time or more, when the next one was due already. Those
+    /// that make up for the time when a program was down are late by their nature.
+    pub late: u64,
     /// Records of the inputs in all completed batches.
     pub records: u64,
     /// The last batch that was completed.
@@ -65,6 +77,8 @@ pub struct InputMetrics {
     pub records: u64,
     /// Records of the last completed batch.
     pub last_records: u64,
+    /// The bytes of all records, without what they own on the heap.
+    pub bytes: u64,
     /// How often it failed, or its receiver reported an error.
     pub errors: u64,
     /// The last error.
@@ -75,6 +89,10 @@ pub struct InputMetrics {
     pub buffered_records: u64,
     /// The bytes of these, without what they own on the heap.
     pub buffered_bytes: u64,
+    /// How many records may be buffered before a sender waits, if the input has a buffer.
+    pub buffer_records: Option<u64>,
+    /// How many bytes may be buffered before a sender waits, if the input has a buffer with such a limit.
+    pub buffer_bytes: Option<u64>,
     /// The present limit in records per second, if there is one.
     pub rate_limit: Option<u64>,
 }
@@ -156,4 +174,58 @@ pub struct OutputMetrics {
     pub failures: u64,
     /// What tasks that it ran by itself did.
     pub work: WorkMetrics,
+}
+
+/// Checkpoints of this run.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckpointMetrics {
+    /// Checkpoints that were written.
+    pub written: u64,
+    /// Checkpoints that could not be written.
+    pub failed: u64,
+    /// Checkpoints that were left out, because the one before was still being written when they were due.
+    pub left_out: u64,
+    /// Bytes of all that were written.
+    pub bytes: u64,
+    /// How long a checkpoint held up its batch, in real time.
+    pub collecting: DelayMetrics,
+    /// How long its writing took after that, while other batches ran, in real time.
+    pub writing: DelayMetrics,
+    /// The last that was written.
+    pub last: Option<CheckpointInfo>,
+    /// The last that could not be written.
+    pub last_failed: Option<CheckpointInfo>,
+}
+
+/// A log in the checkpoint directory.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LogMetrics {
+    /// `batches` for the log of batches, `received/NAME` for what the receiver of the input `NAME` stores.
+    pub name: String,
+    /// Writes, each with one sync: records that come at once are written together.
+    pub writes: u64,
+    /// Writes that failed, after they were tried again.
+    pub failed_writes: u64,
+    /// Records that were written.
+    pub records: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// Bytes that are kept: those of records that a restart may need.
+    pub kept_bytes: u64,
+    /// The time of all writes together, in real time.
+    pub busy: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+/// A warning for whoever operates the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WarningInfo {
+    /// The batch after which it was seen.
+    pub batch: BatchTime,
+    /// What is wrong, with numbers.
+    pub text: String,
 }

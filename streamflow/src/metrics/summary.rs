@@ -8,6 +8,9 @@ use super::{DelayMetrics, Delays};
 use crate::listener::{BatchInfo, StreamingListener};
 use crate::time::{BatchTime, lock};
 
+/// Delays are whole milliseconds: below a few of them a rate would be noise.
+const NOISE: Duration = Duration::from_millis(10);
+
 /// Adds up the batches of a run: their number, records, rates, and delays.
 ///
 /// Clones are the same summary, so a program keeps one and shows it (by `{}`) at the end. It needs the same memory however
@@ -93,6 +96,12 @@ impl Summary {
         if seconds > 0.0 { self.records() as f64 / seconds } else { 0.0 }
     }
 
+    /// The time for which batches were processed: far below [`duration`](Self::duration) where there was time to spare.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        self.processing_delay().sum
+    }
+
     /// How long batches waited for their turn.
     #[must_use]
     pub fn scheduling_delay(&self) -> DelayMetrics {
@@ -140,14 +149,22 @@ impl StreamingListener for Summary {
     }
 }
 
-/// Three lines of delays under one of counts.
+/// A line of counts, one of the time that was needed for them, three of delays.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { batches, failed, records, largest, .. } = self.counts();
-        write!(f, "{batches} batches, {records} records in {:?}", self.duration())?;
-        write!(f, ": {:.0} records/s, {largest} in the largest batch", self.rate())?;
+        write!(f, "{} batches, ", grouped(batches))?;
         if failed > 0 {
-            write!(f, ", {failed} batches failed")?;
+            write!(f, "{} of them failed, ", grouped(failed))?;
+        }
+        write!(f, "{} records in {:?}: {} records/s", grouped(records), self.duration(), grouped(self.rate() as u64))?;
+        write!(f, ", {} in the largest batch", grouped(largest))?;
+        let busy = self.busy();
+        if busy < NOISE {
+            write!(f, "\n  busy for less than {NOISE:?}")?;
+        } else {
+            let rate = records as f64 / busy.as_secs_f64();
+            write!(f, "\n  busy for {busy:?}: {} records/s meanwhile", grouped(rate as u64))?;
         }
         let delays = [
             ("scheduling delay", self.scheduling_delay()),
@@ -162,8 +179,65 @@ impl fmt::Display for Summary {
     }
 }
 
+/// A number with a comma between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 impl fmt::Debug for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Summary").field("batches", &self.batches()).field("records", &self.records()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::InputInfo;
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn the_text_leaves_out_a_rate_that_would_be_noise() {
+        let summary = Summary::new();
+        let text = summary.to_string();
+        assert!(text.starts_with("0 batches, 0 records in 0ns: 0 records/s"), "{text}");
+        assert_eq!(text.lines().nth(1), Some("  busy for less than 10ms"));
+    }
+
+    #[test]
+    fn the_text_says_what_there_was_to_do_and_how_long_it_took() {
+        let at = BatchTime::from_millis;
+        let summary = Summary::new();
+        summary.on_streaming_started(at(0));
+        for (time, records, ended) in [(1_000, 9_000, 1_015), (2_000, 3_000, 2_005)] {
+            let mut batch = BatchInfo::new(at(time), Duration::from_secs(1), at(time));
+            batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(records), bytes: None }];
+            (batch.processing_started, batch.processing_ended) = (Some(at(time)), Some(at(ended)));
+            summary.on_batch_completed(&batch);
+        }
+        let text = summary.to_string();
+        let lines: Vec<&str> = text.lines().take(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "2 batches, 12,000 records in 2.005s: 5,985 records/s, 9,000 in the largest batch",
+                "  busy for 20ms: 600,000 records/s meanwhile"
+            ]
+        );
+        assert!(text.contains("\n  processing time   p50"), "{text}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::meters::Meters;
-use super::snapshot::Metrics;
+use super::snapshot::{Metrics, WarningInfo};
 use crate::error::Error;
 use crate::listener::BatchInfo;
 use crate::scheduler::jobs::BatchHook;
@@ -178,6 +178,7 @@ impl BatchHook for Watch {
     fn completed(&self, batch: &BatchInfo, _: &[Error]) {
         for warning in self.look(batch) {
             tracing::warn!(batch = batch.batch_time.as_millis(), "{warning}");
+            self.meters.warn(WarningInfo { batch: batch.batch_time, text: warning.to_string() });
         }
     }
 }
@@ -190,14 +191,14 @@ mod tests {
     use crate::topology::Graph;
 
     fn watch() -> Watch {
-        let meters = Meters::new(Arc::new(Graph::default()), std::iter::once("lines".into()));
+        let meters = Meters::new(Arc::new(Graph::default()), std::iter::once("lines".into()), Arc::default());
         Watch::new(Duration::from_secs(1), Arc::new(meters))
     }
 
     fn batch(processing: u64, records: u64) -> BatchInfo {
         let at = |millis| BatchTime::from_millis(10_000 + millis);
-        let mut info = BatchInfo::new(at(0), at(0));
-        info.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(records) }];
+        let mut info = BatchInfo::new(at(0), Duration::from_secs(1), at(0));
+        info.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(records), bytes: Some(records) }];
         info.processing_started = Some(at(0));
         info.processing_ended = Some(at(processing));
         info

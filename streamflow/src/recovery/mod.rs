@@ -24,10 +24,12 @@
 //! | [`program`] | what a checkpoint holds beside state |
 //! | [`restore`] | states of a checkpoint against those of the program |
 //! | [`snapshots`] | writing checkpoints, off the batch's path |
+//! | [`lock`] | one running program for a directory |
 //! | [`inspect`] | what a directory holds, for people |
 
 pub(crate) mod batch_log;
 pub(crate) mod inspect;
+pub(crate) mod lock;
 pub(crate) mod program;
 pub(crate) mod restore;
 pub(crate) mod settings;
@@ -39,13 +41,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::batch_log::{BatchLog, Planned};
+use self::inspect::WaitingBatch;
+use self::lock::DirectoryLock;
 use self::program::Program;
 use self::settings::CheckpointSettings;
 use self::snapshots::Snapshots;
 use crate::checkpoint::{CheckpointOptions, CheckpointStore};
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
-use crate::time::{BatchTime, lock};
+use crate::listener::RecoveryInfo;
+use crate::scheduler::listener::CheckpointEvents;
+use crate::time::{BatchTime, Stopwatch, lock};
 use crate::topology::Graph;
 
 /// The durable side of a running context.
@@ -60,6 +66,8 @@ pub(crate) struct Recovery {
     interval: Duration,
     /// The first batch with a failed output since the last restart: no checkpoint goes past it.
     failed: Mutex<Option<BatchTime>>,
+    /// Held for as long as a thread of the context can write, also one that was left behind by a stop.
+    _lock: DirectoryLock,
 }
 
 /// Encoded ranges of one input, oldest first.
@@ -77,20 +85,24 @@ pub(crate) struct Resumption {
     pub(crate) replay: Vec<Planned>,
     /// The first batch that nothing is known of.
     pub(crate) next: BatchTime,
+    /// What listeners are told of all that, if an earlier run of the program has left something.
+    pub(crate) info: Option<RecoveryInfo>,
 }
 
 impl Recovery {
-    /// Opens a checkpoint directory: sets the states of the graph, and says where to go on.
+    /// Opens a checkpoint directory, which is locked: sets the states of the graph, and says where to go on.
     ///
     /// # Errors
     /// When something in the directory is damaged beyond the last checkpoint but one, belongs to another program, or holds
     /// state that this program would lose.
     pub(crate) fn open(
         files: &SharedFs,
+        lock: DirectoryLock,
         settings: &CheckpointSettings,
         graph: &Graph,
         context: &ContextFacts<'_>,
     ) -> Result<(Self, Resumption)> {
+        let watch = Stopwatch::start();
         let dir = &settings.dir;
         let store = CheckpointStore::open(SharedFs::clone(files), dir.join("state"), CheckpointOptions::default())?;
         let log = BatchLog::open(SharedFs::clone(files), dir.join("batches"))?;
@@ -101,6 +113,9 @@ impl Recovery {
         let history = log.history(program.as_ref().map(|program| program.batch))?;
         let zero = program.as_ref().map(|program| program.zero).or(history.zero);
         let is_new = zero.is_none();
+        if is_new {
+            inspect::refuse_remains(files, dir, &history)?;
+        }
         let began = program.as_ref().map(|program| program.began).or(history.began).unwrap_or(context.now);
         let zero = zero.unwrap_or_else(|| context.now.next(context.interval) - context.interval);
         if let Some(interval) = program.as_ref().map(|program| program.interval).or(history.interval) {
@@ -114,25 +129,36 @@ impl Recovery {
         for state in graph.nodes.iter().filter_map(|node| node.state.as_ref()) {
             state.prepare(context.parallelism, zero);
         }
-        let resumption = resume(program, history.planned, zero, began, context);
-        if !store.warnings().is_empty() {
-            tracing::warn!(
-                damaged = store.warnings().len(),
-                "an older checkpoint is used, since the newest is damaged"
-            );
+        let checkpoint = program.as_ref().map(|program| program.batch);
+        let mut resumption = resume(program, history.planned, zero, began, context);
+        let damaged = store.warnings().len();
+        if damaged > 0 {
+            tracing::warn!(damaged, "an older checkpoint is used, since the newest is damaged");
         }
         let recovery = Self {
             log,
-            snapshots: Snapshots::new(store),
+            snapshots: Snapshots::new(store, context.events.clone()),
             ranges: Mutex::default(),
             checkpoint_interval: settings.interval_for(context.interval)?,
             zero,
             began,
             interval: context.interval,
             failed: Mutex::new(None),
+            _lock: lock,
         };
+        let _ = context.events.meter().batch_log.set(recovery.log.meter());
         if is_new {
             recovery.log.begin(began, zero, context.interval)?;
+        } else {
+            resumption.info = Some(RecoveryInfo {
+                time: context.now,
+                began,
+                checkpoint,
+                batches: resumption.replay.iter().map(WaitingBatch::from).collect(),
+                missed: due_by_now(resumption.next, context),
+                damaged,
+                took: watch.elapsed(),
+            });
         }
         Ok((recovery, resumption))
     }
@@ -172,8 +198,11 @@ impl Recovery {
     ) -> Result<Option<BatchTime>> {
         if succeeded {
             self.log.completed(time)?;
-        } else if lock(&self.failed).replace(time).is_none() {
-            tracing::warn!(batch = %time, "an output failed: no checkpoint is written until a restart has run the batch again");
+        } else {
+            lock(&self.failed).get_or_insert_with(|| {
+                tracing::warn!(batch = %time, "an output failed: no checkpoint is written until a restart has run the batch again");
+                time
+            });
         }
         let since_zero = time.since(self.zero).as_millis();
         if lock(&self.failed).is_none() && since_zero.is_multiple_of(self.checkpoint_interval.as_millis()) {
@@ -184,6 +213,12 @@ impl Recovery {
             self.log.clean(horizon)?;
         }
         Ok(horizon)
+    }
+
+    /// The batch before which none is run again while the batch of `time` runs: a failed one waits for the next start, and
+    /// all others before it are done.
+    pub(crate) fn settled_before(&self, time: BatchTime) -> BatchTime {
+        lock(&self.failed).map_or(time, |failed| failed.min(time))
     }
 
     /// What a checkpoint after the batch of `time` holds beside state.
@@ -223,6 +258,8 @@ pub(crate) struct ContextFacts<'a> {
     pub(crate) interval: Duration,
     pub(crate) now: BatchTime,
     pub(crate) parallelism: usize,
+    /// Hears of checkpoints.
+    pub(crate) events: &'a CheckpointEvents,
 }
 
 fn resume(
@@ -254,7 +291,15 @@ fn resume(
             "recovered; batches after the checkpoint run again"
         );
     }
-    Resumption { zero, began, ranges, replay, next }
+    Resumption { zero, began, ranges, replay, next, info: None }
+}
+
+/// How many batches from `next` on are due already.
+fn due_by_now(next: BatchTime, context: &ContextFacts<'_>) -> u64 {
+    if next > context.now {
+        return 0;
+    }
+    (context.now.since(next).as_millis() / context.interval.as_millis()) as u64 + 1
 }
 
 fn same_interval(dir: &Path, was: Duration, is: Duration) -> Result<()> {

@@ -6,13 +6,16 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::program::Program;
 use super::restore::{NamedState, states};
 use crate::checkpoint::{CheckpointStore, Due};
 use crate::error::{Error, Result};
+use crate::run::guard;
+use crate::scheduler::listener::{Attempt, CheckpointEvents};
 use crate::state::checkpointed::{Change, Extent};
-use crate::time::{BatchTime, lock};
+use crate::time::{BatchTime, Stopwatch, lock};
 use crate::topology::Graph;
 
 /// The checkpoints of a running context.
@@ -22,6 +25,7 @@ pub(crate) struct Snapshots {
     busy: Arc<Busy>,
     /// Up to which batch nothing is needed, since it was last asked.
     horizon: Mutex<Option<BatchTime>>,
+    events: CheckpointEvents,
 }
 
 /// Whether the thread writes, for those who wait for its end without taking its result.
@@ -62,12 +66,13 @@ struct Piece {
 }
 
 impl Snapshots {
-    pub(crate) fn new(store: CheckpointStore) -> Self {
+    pub(crate) fn new(store: CheckpointStore, events: CheckpointEvents) -> Self {
         Self {
             store: Arc::new(Mutex::new(store)),
             writing: Mutex::new(None),
             busy: Arc::default(),
             horizon: Mutex::new(None),
+            events,
         }
     }
 
@@ -78,8 +83,24 @@ impl Snapshots {
     pub(crate) fn begin(&self, time: BatchTime, graph: &Graph, program: impl FnOnce() -> Program) -> Result<()> {
         if !self.collect(false)? {
             tracing::warn!(batch = %time, "the last checkpoint is still being written; this one is left out");
+            self.events.left_out();
             return Ok(());
         }
+        let watch = Stopwatch::start();
+        self.launch(time, graph, program, watch).inspect_err(|error| {
+            let attempt = Attempt { batch_time: time, collecting: watch.elapsed(), writing: Duration::ZERO };
+            self.events.ended(attempt, lock(&self.store).weights(), Some(error));
+        })
+    }
+
+    /// Collects what changed since `watch` was started, and starts the thread that writes it.
+    fn launch(
+        &self,
+        time: BatchTime,
+        graph: &Graph,
+        program: impl FnOnce() -> Program,
+        watch: Stopwatch,
+    ) -> Result<()> {
         let mut store = lock(&self.store);
         let writer = store.begin(time);
         let mut pieces = Vec::new();
@@ -93,11 +114,17 @@ impl Snapshots {
         let program = program().encode()?;
         let store = Arc::clone(&self.store);
         let busy = self.busy.begin();
+        let events = self.events.clone();
+        let collecting = watch.elapsed();
         let thread = std::thread::Builder::new().name("checkpoint".to_owned());
         let thread = thread
             .spawn(move || {
                 let _busy = busy;
-                write(&mut lock(&store), time, &pieces, program)
+                let mut store = lock(&store);
+                let written = guard(|| write(&mut store, time, &pieces, program)).flatten();
+                let attempt = Attempt { batch_time: time, collecting, writing: watch.elapsed() - collecting };
+                events.ended(attempt, store.weights(), written.as_ref().err());
+                written
             })
             .map_err(|error| Error::io("cannot start the thread that writes checkpoints", error))?;
         *lock(&self.writing) = Some(thread);

@@ -144,7 +144,7 @@ impl Generator {
 
     fn submit(&self, set: JobSet) {
         self.meters.batches.submitted.add(1);
-        self.bus.post(|| Event::BatchSubmitted(set.info(&self.inputs)));
+        self.bus.post(|| Event::BatchSubmitted(set.info(self.interval, &self.inputs)));
         // The other end is there until it got `Job::End`, which nobody sends twice before.
         let _ = self.jobs.send(Job::Batch(set));
     }

@@ -4,13 +4,15 @@
 //! was read and tells the listeners. An output that fails fails its batch, but the other outputs and the later batches run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 use super::Control;
 use super::backpressure::PidRateEstimator;
 use super::generator::SharedInput;
-use super::listener::{BatchInfo, Event, InputInfo, ListenerBus, OutputOperationInfo};
+use super::info::{BatchInfo, InputInfo, OutputOperationInfo};
+use super::listener::{Event, ListenerBus};
 use super::status::Status;
 use crate::error::{Error, Result};
 use crate::metrics::Worker;
@@ -18,7 +20,7 @@ use crate::metrics::meters::Meters;
 use crate::metrics::work::Ledger;
 use crate::recovery::Recovery;
 use crate::run::{Engine, Run, guard};
-use crate::source::AnyRange;
+use crate::source::{AnyRange, Loaded};
 use crate::time::BatchTime;
 use crate::topology::Output;
 
@@ -44,10 +46,14 @@ pub(crate) struct JobSet {
 
 impl JobSet {
     /// What is known before it runs.
-    pub(crate) fn info(&self, inputs: &[SharedInput]) -> BatchInfo {
-        let inputs = inputs.iter().enumerate();
-        let inputs = inputs.map(|(input, shared)| InputInfo { input, name: Arc::clone(&shared.name), records: None });
-        BatchInfo { inputs: inputs.collect(), ..BatchInfo::new(self.time, self.submitted) }
+    pub(crate) fn info(&self, interval: Duration, inputs: &[SharedInput]) -> BatchInfo {
+        let inputs = inputs.iter().enumerate().map(|(input, shared)| InputInfo {
+            input,
+            name: Arc::clone(&shared.name),
+            records: None,
+            bytes: None,
+        });
+        BatchInfo { inputs: inputs.collect(), ..BatchInfo::new(self.time, interval, self.submitted) }
     }
 }
 
@@ -67,6 +73,7 @@ pub(crate) struct Jobs {
     pub(crate) hooks: Vec<Arc<dyn BatchHook>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) recovery: Option<Arc<Recovery>>,
+    pub(crate) interval: Duration,
     /// For each input an estimator of its rate, if the context has backpressure.
     pub(crate) rates: Vec<Option<PidRateEstimator>>,
     /// What each output is called in reports.
@@ -106,11 +113,12 @@ impl Jobs {
     fn batch(&mut self, set: JobSet) {
         let _span = tracing::debug_span!("batch", time = set.time.as_millis()).entered();
         self.meters.batches.started.add(1);
-        let mut info = set.info(&self.inputs);
+        let mut info = set.info(self.interval, &self.inputs);
         info.processing_started = Some(self.control.clock.now());
         self.bus.post(|| Event::BatchStarted(info.clone()));
 
-        let run = Run::new(&self.engine, set.time, set.rerun);
+        let settled = self.recovery.as_ref().map_or(set.time, |recovery| recovery.settled_before(set.time));
+        let run = Run::new(&self.engine, set.time, set.rerun).with_settled_before(settled);
         if self.bus.is_wanted() {
             run.ledger().keep_tasks();
         }
@@ -158,11 +166,11 @@ impl Jobs {
     /// Reads the inputs that something depends on.
     fn load(&self, set: &JobSet, run: &Run<'_>, info: &mut BatchInfo) {
         for ((shared, range), info) in self.inputs.iter().zip(&set.ranges).zip(&mut info.inputs) {
-            info.records = Some(0);
+            (info.records, info.bytes) = (Some(0), Some(0));
             let loaded = shared.call(|input| {
                 let node = input.node();
                 if self.engine.graph.nodes[node.0].consumers == 0 {
-                    return Ok((node, Ok(0)));
+                    return Ok((node, Ok(Loaded::default())));
                 }
                 let loaded = match range {
                     Ok(range) => guard(|| input.load(range, run)).flatten(),
@@ -171,7 +179,7 @@ impl Jobs {
                 Ok((node, loaded))
             });
             match loaded {
-                Ok((_, Ok(records))) => info.records = Some(records),
+                Ok((_, Ok(loaded))) => (info.records, info.bytes) = (Some(loaded.records), Some(loaded.bytes)),
                 Ok((node, Err(error))) => {
                     let error = error.in_batch(set.time);
                     tracing::error!(%error, input = &*shared.name, "an input could not be read");
@@ -199,7 +207,8 @@ impl Jobs {
         let outcome = outcome.flatten().map_err(|error| error.in_batch(run.time()));
         info.ended = Some(self.control.clock.now());
         if let Err(error) = outcome {
-            tracing::error!(%error, output = &*info.description, "an output failed");
+            // With its causes: a sink says there what is wrong.
+            tracing::error!(?error, output = &*info.description, "an output failed");
             info.failure = Some(error);
         }
         self.bus.post(|| Event::OutputCompleted(info.clone()));

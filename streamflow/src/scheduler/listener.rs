@@ -12,18 +12,25 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::info::{BatchInfo, BlockInfo, CheckpointInfo, OutputOperationInfo, ReceiverInfo, RecoveryInfo};
+use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
-use crate::metrics::WorkInfo;
+use crate::metrics::durable::DurableMeter;
 use crate::metrics::meters::InputMeter;
-use crate::time::{BatchTime, lock};
+use crate::time::{BatchTime, Clock, lock};
 
 /// Gets told what happens in a running context; every method does nothing unless it is written.
 ///
-/// For a batch the order is: submitted, started, then for each output started and completed, then completed. All methods
-/// are called by one thread, one after the other. A listener may not stop the context itself:
+/// The order is: streaming started, recovered if there was something to go on from, then batches. For a batch it is:
+/// submitted, started, then for each output started and completed, then completed. What happens beside the batches is told
+/// when it happens: receivers and their blocks, also before the start is, as receivers are started first; and checkpoints,
+/// which are written while later batches run. A checkpoint that is being written when the context stops is told before
+/// [`stop`](crate::StreamingContext::stop) returns.
+///
+/// All methods are called by one thread, one after the other. A listener may not stop the context itself:
 /// [`stop`](crate::StreamingContext::stop) returns an error there, because it would wait for the listener.
 ///
-/// **Source**: Spark's `StreamingListener`.
+/// **Source**: Spark's `StreamingListener`, which does not hear of blocks, checkpoints and recovery.
 ///
 /// # Examples
 /// ```
@@ -56,6 +63,10 @@ pub trait StreamingListener: Send + Sync + 'static {
     fn on_streaming_started(&self, time: BatchTime) {
         let _ = time;
     }
+    /// The context goes on where an earlier run of the program stopped. Called at most once, before the first batch.
+    fn on_recovered(&self, recovery: &RecoveryInfo) {
+        let _ = recovery;
+    }
     /// The inputs of a batch are fixed and it waits for its turn.
     fn on_batch_submitted(&self, batch: &BatchInfo) {
         let _ = batch;
@@ -80,7 +91,8 @@ pub trait StreamingListener: Send + Sync + 'static {
     fn on_receiver_started(&self, receiver: &ReceiverInfo) {
         let _ = receiver;
     }
-    /// A receiver has reported an error; it may go on or be restarted.
+    /// A receiver has reported an error; it may go on or be restarted. Also: the directory of a stream of files cannot be
+    /// listed.
     fn on_receiver_error(&self, receiver: &ReceiverInfo) {
         let _ = receiver;
     }
@@ -88,12 +100,27 @@ pub trait StreamingListener: Send + Sync + 'static {
     fn on_receiver_stopped(&self, receiver: &ReceiverInfo) {
         let _ = receiver;
     }
+    /// A block of a receiver or channel is complete, and waits for its batch.
+    fn on_block_received(&self, block: &BlockInfo) {
+        let _ = block;
+    }
+    /// A checkpoint is durable: a restart would go on from it.
+    fn on_checkpoint_written(&self, checkpoint: &CheckpointInfo) {
+        let _ = checkpoint;
+    }
+    /// A checkpoint could not be written. The one before it still counts, and the context stops.
+    fn on_checkpoint_failed(&self, checkpoint: &CheckpointInfo) {
+        let _ = checkpoint;
+    }
 }
 
 /// A shared listener is a listener, so that a program can keep a handle to what it collects.
 impl<L: StreamingListener + ?Sized> StreamingListener for Arc<L> {
     fn on_streaming_started(&self, time: BatchTime) {
         (**self).on_streaming_started(time);
+    }
+    fn on_recovered(&self, recovery: &RecoveryInfo) {
+        (**self).on_recovered(recovery);
     }
     fn on_batch_submitted(&self, batch: &BatchInfo) {
         (**self).on_batch_submitted(batch);
@@ -119,132 +146,21 @@ impl<L: StreamingListener + ?Sized> StreamingListener for Arc<L> {
     fn on_receiver_stopped(&self, receiver: &ReceiverInfo) {
         (**self).on_receiver_stopped(receiver);
     }
-}
-
-/// What is known of a batch; times are those of the context's clock.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct BatchInfo {
-    /// The batch.
-    pub batch_time: BatchTime,
-    /// The inputs, in the order of their declaration.
-    pub inputs: Vec<InputInfo>,
-    /// When its inputs were fixed and it began to wait for its turn.
-    pub submitted: BatchTime,
-    /// When its processing began, if it has.
-    pub processing_started: Option<BatchTime>,
-    /// When its processing ended, if it has.
-    pub processing_ended: Option<BatchTime>,
-    /// The outputs that have ended, in the order of their declaration. Those on a window run only when a window ends.
-    pub outputs: Vec<OutputOperationInfo>,
-    /// What stages, streams and outputs did, once it has ended. Only those that ran tasks are here.
-    pub work: Arc<[WorkInfo]>,
-}
-
-impl BatchInfo {
-    /// A batch of which only this is known.
-    pub(crate) fn new(batch_time: BatchTime, submitted: BatchTime) -> Self {
-        Self {
-            batch_time,
-            inputs: Vec::new(),
-            submitted,
-            processing_started: None,
-            processing_ended: None,
-            outputs: Vec::new(),
-            work: Arc::default(),
-        }
+    fn on_block_received(&self, block: &BlockInfo) {
+        (**self).on_block_received(block);
     }
-
-    /// How long it waited for its turn, once it has started.
-    #[must_use]
-    pub fn scheduling_delay(&self) -> Option<Duration> {
-        Some(self.processing_started?.since(self.submitted))
+    fn on_checkpoint_written(&self, checkpoint: &CheckpointInfo) {
+        (**self).on_checkpoint_written(checkpoint);
     }
-
-    /// How long it was processed, once it has ended.
-    #[must_use]
-    pub fn processing_delay(&self) -> Option<Duration> {
-        Some(self.processing_ended?.since(self.processing_started?))
+    fn on_checkpoint_failed(&self, checkpoint: &CheckpointInfo) {
+        (**self).on_checkpoint_failed(checkpoint);
     }
-
-    /// Scheduling and processing delay together, once it has ended.
-    #[must_use]
-    pub fn total_delay(&self) -> Option<Duration> {
-        Some(self.scheduling_delay()? + self.processing_delay()?)
-    }
-
-    /// Number of records of all inputs together, once all were read; inputs that failed count nothing.
-    #[must_use]
-    pub fn num_records(&self) -> Option<u64> {
-        self.inputs.iter().map(|input| input.records).sum()
-    }
-
-    /// Whether an output has failed.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.outputs.iter().any(|output| output.failure.is_some())
-    }
-}
-
-/// What a batch reads of one input.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct InputInfo {
-    /// Number of the input in the order of declaration, from 0.
-    pub input: usize,
-    /// The name that it was declared with.
-    pub name: Arc<str>,
-    /// Number of records; nothing until the batch has read them, which it does when it starts.
-    pub records: Option<u64>,
-}
-
-/// What is known of an output in one batch; times are those of the context's clock.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct OutputOperationInfo {
-    /// The batch.
-    pub batch_time: BatchTime,
-    /// Number of the output in the order of declaration, from 0.
-    pub id: usize,
-    /// What it does, for instance `print`.
-    pub name: &'static str,
-    /// Its name and where it was declared: `print at src/main.rs:20`.
-    pub description: Arc<str>,
-    /// When it began, if it has.
-    pub started: Option<BatchTime>,
-    /// When it ended, if it has.
-    pub ended: Option<BatchTime>,
-    /// Why it failed, if it has.
-    pub failure: Option<Error>,
-}
-
-impl OutputOperationInfo {
-    /// How long it took, once it has ended.
-    #[must_use]
-    pub fn duration(&self) -> Option<Duration> {
-        Some(self.ended?.since(self.started?))
-    }
-}
-
-/// What is known of a receiver.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ReceiverInfo {
-    /// Number of its input in the order of declaration, from 0.
-    pub input: usize,
-    /// The name of its input.
-    pub name: Arc<str>,
-    /// Whether it is running.
-    pub active: bool,
-    /// The last error that it reported.
-    pub last_error: Option<Error>,
-    /// When it reported that error, by the context's clock.
-    pub last_error_time: Option<BatchTime>,
 }
 
 /// An event on its way to the listeners.
 pub(crate) enum Event {
     StreamingStarted(BatchTime),
+    Recovered(RecoveryInfo),
     BatchSubmitted(BatchInfo),
     BatchStarted(BatchInfo),
     BatchCompleted(BatchInfo),
@@ -253,6 +169,9 @@ pub(crate) enum Event {
     ReceiverStarted(ReceiverInfo),
     ReceiverError(ReceiverInfo),
     ReceiverStopped(ReceiverInfo),
+    BlockReceived(BlockInfo),
+    CheckpointWritten(CheckpointInfo),
+    CheckpointFailed(CheckpointInfo),
     /// Nothing follows.
     Close,
 }
@@ -261,6 +180,7 @@ impl Event {
     fn tell(&self, listener: &dyn StreamingListener) {
         match self {
             Event::StreamingStarted(time) => listener.on_streaming_started(*time),
+            Event::Recovered(recovery) => listener.on_recovered(recovery),
             Event::BatchSubmitted(batch) => listener.on_batch_submitted(batch),
             Event::BatchStarted(batch) => listener.on_batch_started(batch),
             Event::BatchCompleted(batch) => listener.on_batch_completed(batch),
@@ -269,6 +189,9 @@ impl Event {
             Event::ReceiverStarted(receiver) => listener.on_receiver_started(receiver),
             Event::ReceiverError(receiver) => listener.on_receiver_error(receiver),
             Event::ReceiverStopped(receiver) => listener.on_receiver_stopped(receiver),
+            Event::BlockReceived(block) => listener.on_block_received(block),
+            Event::CheckpointWritten(checkpoint) => listener.on_checkpoint_written(checkpoint),
+            Event::CheckpointFailed(checkpoint) => listener.on_checkpoint_failed(checkpoint),
             Event::Close => {}
         }
     }
@@ -383,8 +306,8 @@ impl ReceiverEvents {
     }
 
     /// The figures of the input.
-    pub(crate) fn meter(&self) -> Arc<InputMeter> {
-        Arc::clone(&self.meter)
+    pub(crate) fn meter(&self) -> &Arc<InputMeter> {
+        &self.meter
     }
 
     /// The receiver runs.
@@ -406,6 +329,15 @@ impl ReceiverEvents {
         self.change(Event::ReceiverStopped, |info| info.active = false);
     }
 
+    /// A block is complete; `number` counts them from zero.
+    pub(crate) fn block(&self, number: u64, records: usize, bytes: usize) {
+        self.bus.post(|| {
+            let info = lock(&self.info);
+            let (input, name) = (info.input, Arc::clone(&info.name));
+            Event::BlockReceived(BlockInfo { input, name, number, records: records as u64, bytes: bytes as u64 })
+        });
+    }
+
     fn change(&self, event: impl FnOnce(ReceiverInfo) -> Event, change: impl FnOnce(&mut ReceiverInfo)) {
         let mut info = lock(&self.info);
         change(&mut info);
@@ -419,4 +351,57 @@ impl Default for ReceiverEvents {
     fn default() -> Self {
         Self::new(ListenerBus::default(), 0, "".into(), Arc::default())
     }
+}
+
+/// Tells the listeners about checkpoints, and counts them.
+#[derive(Clone)]
+pub(crate) struct CheckpointEvents {
+    bus: ListenerBus,
+    clock: Arc<dyn Clock>,
+    meter: Arc<DurableMeter>,
+}
+
+impl CheckpointEvents {
+    pub(crate) fn new(bus: ListenerBus, clock: Arc<dyn Clock>) -> Self {
+        Self { bus, clock, meter: Arc::default() }
+    }
+
+    /// The figures of what is durable.
+    pub(crate) fn meter(&self) -> &Arc<DurableMeter> {
+        &self.meter
+    }
+
+    /// The writing of a checkpoint has ended, well or with a failure.
+    pub(crate) fn ended(&self, checkpoint: Attempt, weights: Weights, failure: Option<&Error>) {
+        let Attempt { batch_time, collecting, writing } = checkpoint;
+        let info = CheckpointInfo {
+            batch_time,
+            ended: self.clock.now(),
+            collecting,
+            writing,
+            bytes: if failure.is_none() { weights.newest } else { 0 },
+            generations: weights.generations,
+            kept_bytes: weights.kept,
+            failure: failure.cloned(),
+        };
+        self.meter.checkpoint(&info);
+        let event = if failure.is_none() { Event::CheckpointWritten } else { Event::CheckpointFailed };
+        self.bus.post(|| event(info));
+    }
+
+    /// A checkpoint was due while the one before it was still being written.
+    pub(crate) fn left_out(&self) {
+        self.meter.left_out();
+    }
+}
+
+/// A checkpoint that was tried, and how long its steps took.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt {
+    /// The batch after which it was taken.
+    pub(crate) batch_time: BatchTime,
+    /// What held up the batch.
+    pub(crate) collecting: Duration,
+    /// What did not.
+    pub(crate) writing: Duration,
 }

@@ -6,17 +6,17 @@
 //! | [`generator`] | the thread that makes a batch when it is due |
 //! | [`jobs`] | the thread that runs batches, one after the other |
 //! | [`listener`] | listeners and the thread that tells them |
-//! | [`stats`] | a listener that adds up batches and records |
+//! | [`info`] | what they are told |
 //! | [`status`] | progress, and waiting for it |
 //! | [`signals`] | Ctrl-C and SIGTERM |
 
 pub(crate) mod backpressure;
 pub(crate) mod generator;
+pub(crate) mod info;
 pub(crate) mod jobs;
 pub(crate) mod listener;
 #[cfg(unix)]
 pub(crate) mod signals;
-pub(crate) mod stats;
 pub(crate) mod status;
 
 use std::sync::Arc;
@@ -144,6 +144,7 @@ impl Scheduler {
             hooks,
             meters: Arc::clone(&meters),
             recovery: recovery.clone(),
+            interval,
             rates: inputs.iter().map(|_| backpressure.clone()).collect(),
             waiting,
         };

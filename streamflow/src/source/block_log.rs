@@ -1,12 +1,14 @@
 //! The durable side of a receiver's buffer: blocks in a write-ahead log.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::InputLog;
 use super::buffer::BlockNumber;
 use crate::error::Result;
+use crate::metrics::durable::LogMeter;
 use crate::state::codec::Codec;
 use crate::time::BatchTime;
 use crate::wal::{Log, LogOptions, RecordHandle};
@@ -27,6 +29,11 @@ pub(crate) struct BlockLog<B> {
 impl<B> BlockLog<B> {
     pub(crate) fn open(place: &InputLog, codec: Codec<B>) -> Result<Self> {
         Ok(Self { log: Log::open(place.files.clone(), place.dir.clone(), LogOptions::default())?, codec })
+    }
+
+    /// The figures of the log.
+    pub(crate) fn meter(&self) -> Arc<LogMeter> {
+        self.log.meter()
     }
 
     /// Makes blocks durable, with one sync.

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use super::block_log::{BlockLog, LoggedBlock};
 use crate::error::{Error, Result};
-use crate::metrics::meters::InputMeter;
 use crate::record::{Block, Record};
+use crate::scheduler::listener::ReceiverEvents;
 use crate::time::{BatchTime, Clock, lock};
 
 /// A block is closed when it is this large, so that a fast producer's batch has partitions for all threads.
@@ -110,6 +110,8 @@ pub(crate) struct Buffer<T: Record + ?Sized> {
     room: Condvar,
     /// Where blocks are made durable before they are given to a batch.
     log: Option<BlockLog<T::Block>>,
+    /// Held while blocks are given to a batch.
+    allocation: Mutex<()>,
 }
 
 struct State<B> {
@@ -125,7 +127,7 @@ struct State<B> {
     records: usize,
     bytes: usize,
     phase: Phase,
-    meter: Arc<InputMeter>,
+    events: ReceiverEvents,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -148,16 +150,23 @@ impl<T: Record + ?Sized> Buffer<T> {
             records: 0,
             bytes: 0,
             phase: Phase::Open,
-            meter: Arc::default(),
+            events: ReceiverEvents::default(),
         };
-        Self { limits, state: Mutex::new(state), room: Condvar::new(), log }
+        Self { limits, state: Mutex::new(state), room: Condvar::new(), log, allocation: Mutex::default() }
     }
 
-    /// From now on blocks are closed every `interval`, on the grid of the clock, and `meter` shows how full the buffer is.
-    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, meter: Arc<InputMeter>) {
+    /// From now on blocks are closed every `interval`, on the grid of the clock, and `events` tells of them and of how full
+    /// the buffer is.
+    pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, events: ReceiverEvents) {
+        let limit = |limit: usize| if limit == usize::MAX { 0 } else { limit as u64 };
+        events.meter().buffer_records.set(limit(self.limits.records));
+        events.meter().buffer_bytes.set(limit(self.limits.bytes));
+        if let Some(log) = &self.log {
+            let _ = events.meter().log.set(log.meter());
+        }
         let mut state = lock(&self.state);
         state.timing = Some((clock, interval));
-        state.meter = meter;
+        state.events = events;
     }
 
     /// Lets `fill` add records to the open block. It may add some and fail: those stay.
@@ -190,7 +199,8 @@ impl<T: Record + ?Sized> Buffer<T> {
         state.next = blocks.end;
     }
 
-    /// Adds a block of its own, after the records stored before. With a log it is durable when this returns `Ok(Ok(()))`.
+    /// Adds a block of its own, after the records stored before. With a log it is durable when this returns `Ok(Ok(()))`,
+    /// and in no batch of this run when the log could not be written: its sender may send it again.
     pub(crate) fn push(&self, patience: Patience, block: T::Block) -> Result<Result<()>, Refused> {
         let mut state = self.admit(patience)?;
         state.close();
@@ -203,15 +213,35 @@ impl<T: Record + ?Sized> Buffer<T> {
         drop(state);
         let Some(log) = &self.log else { return Ok(Ok(())) };
         // It waits for its batch already. If the batch is asked for before this is done, it is written twice.
-        Ok(log.write(std::iter::once((held.number, &*held.block))).map(|logged| self.note(&logged)))
+        Ok(match log.write(std::iter::once((held.number, &*held.block))) {
+            Ok(logged) => {
+                self.note(&logged);
+                Ok(())
+            }
+            Err(error) if self.withdraw(held.number) => Err(error),
+            // A batch has got it in the meantime, and made it durable.
+            Err(_) => Ok(()),
+        })
+    }
+
+    /// Takes a block back that could not be made durable, unless a batch was given it.
+    fn withdraw(&self, number: BlockNumber) -> bool {
+        let _no_batch_is_given_blocks = lock(&self.allocation);
+        let mut state = lock(&self.state);
+        let Ok(place) = state.waiting.binary_search_by_key(&number, |held| held.number) else { return false };
+        let held = state.waiting.remove(place).expect("it was found there");
+        state.release(&held);
+        drop(state);
+        self.room.notify_all();
+        true
     }
 
     /// Notes that blocks are in the log.
     fn note(&self, logged: &[LoggedBlock]) {
         let mut state = lock(&self.state);
         for entry in logged {
-            if let Some(held) = state.waiting.iter_mut().find(|held| held.number == entry.number) {
-                held.logged.get_or_insert(*entry);
+            if let Ok(place) = state.waiting.binary_search_by_key(&entry.number, |held| held.number) {
+                state.waiting[place].logged.get_or_insert(*entry);
             }
         }
     }
@@ -244,10 +274,11 @@ impl<T: Record + ?Sized> Buffer<T> {
     /// # Errors
     /// When the log cannot be written: then everything stays for the next batch.
     pub(crate) fn allocate(&self, batch: BatchTime) -> Result<Allocated<T::Block>> {
+        let _one_at_a_time = lock(&self.allocation);
         let mut state = lock(&self.state);
         state.close();
-        state.meter.buffered_records.set(state.records as u64);
-        state.meter.buffered_bytes.set(state.bytes as u64);
+        state.events.meter().buffered_records.set(state.records as u64);
+        state.events.meter().buffered_bytes.set(state.bytes as u64);
         let mut blocks: Vec<Held<T::Block>> = state.waiting.iter().cloned().collect();
         let end = state.next;
         drop(state);
@@ -287,10 +318,7 @@ impl<T: Record + ?Sized> Buffer<T> {
     /// Forgets the blocks of a batch, which makes room.
     pub(crate) fn release(&self, range: &Allocated<T::Block>) {
         let mut state = lock(&self.state);
-        for held in range.blocks.iter() {
-            state.records = state.records.saturating_sub(held.block.len());
-            state.bytes = state.bytes.saturating_sub(held.block.bytes());
-        }
+        range.blocks.iter().for_each(|held| state.release(held));
         drop(state);
         self.room.notify_all();
     }
@@ -327,10 +355,17 @@ impl<B: Block> State<B> {
     }
 
     fn enqueue(&mut self, block: B) -> Held<B> {
+        self.events.block(self.next, block.len(), block.bytes());
         let held = Held { number: self.next, block: Arc::new(block), logged: None };
         self.waiting.push_back(held.clone());
         self.next += 1;
         held
+    }
+
+    /// Makes the room that a block took.
+    fn release(&mut self, held: &Held<B>) {
+        self.records = self.records.saturating_sub(held.block.len());
+        self.bytes = self.bytes.saturating_sub(held.block.bytes());
     }
 
     /// Closes the open block when its interval is over.
@@ -358,6 +393,9 @@ pub(crate) fn refused(_: Refused) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::{IoFailure, SimulatedFs};
+    use crate::source::InputLog;
+    use crate::state::codec::Codec;
     use crate::time::ManualClock;
 
     fn buffer(records: usize) -> Buffer<u32> {
@@ -376,7 +414,7 @@ mod tests {
     fn a_block_for_each_interval_with_records() {
         let clock = ManualClock::at(BatchTime::from_millis(1_000));
         let buffer = buffer(100);
-        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200), Arc::default());
+        buffer.start(Arc::new(clock.clone()), Duration::from_millis(200), ReceiverEvents::default());
         for (advance, record) in [(0, 1), (199, 2), (1, 3), (700, 4), (100, 5)] {
             clock.advance(Duration::from_millis(advance));
             add(&buffer, Patience::None, record).unwrap();
@@ -422,5 +460,23 @@ mod tests {
         buffer.close();
         assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed));
         assert_eq!(contents(&buffer.allocate(BatchTime::default()).unwrap()), [[1, 2, 3, 4]]);
+    }
+
+    #[test]
+    fn a_block_that_the_log_does_not_take_is_in_no_batch_and_takes_no_room() {
+        let fs = SimulatedFs::new(7);
+        let place = InputLog { files: Arc::new(fs.clone()), dir: "received".into() };
+        let log = BlockLog::open(&place, Codec::new()).unwrap();
+        let buffer: Buffer<u32> = Buffer::new(Limits { records: 3, bytes: usize::MAX }, Some(log));
+        buffer.push(Patience::None, vec![1]).unwrap().unwrap();
+        fs.fail_from(fs.operations(), IoFailure::NoSpace);
+        buffer.push(Patience::None, vec![2, 2]).unwrap().unwrap_err();
+        fs.repair();
+        buffer.push(Patience::None, vec![2, 2]).unwrap().unwrap();
+        assert_eq!(contents(&buffer.allocate(BatchTime::from_millis(1)).unwrap()), [vec![1], vec![2, 2]]);
+        let log = BlockLog::<Vec<u32>>::open(&place, Codec::new()).unwrap();
+        let blocks = log.unallocated(0).unwrap().0;
+        let logged: Vec<_> = blocks.iter().map(|block| log.read(block).unwrap()).collect();
+        assert_eq!(logged, [vec![1], vec![2, 2]]);
     }
 }

@@ -116,7 +116,7 @@ impl<T: Fork + ?Sized> Source for ChannelSource<T> {
     type Range = ReceivedBlocks<T>;
 
     fn start(&mut self, cx: &SourceCx) -> Result<()> {
-        self.0.start(Arc::clone(&cx.clock), default_block_interval(cx), cx.receiver_events.meter());
+        self.0.start(Arc::clone(&cx.clock), default_block_interval(cx), cx.receiver_events.clone());
         Ok(())
     }
 

@@ -269,13 +269,20 @@ pub(crate) struct EmptyRange;
 /// The range of one batch of some source.
 pub(crate) type AnyRange = Box<dyn Any + Send>;
 
+/// What a batch read of an input.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Loaded {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
 /// A source and its node, without its types.
 pub(crate) trait Input: Send {
     fn node(&self) -> NodeId;
     fn start(&mut self, cx: &SourceCx) -> Result<()>;
     fn next_range(&mut self, batch: BatchTime) -> Result<AnyRange>;
-    /// Reads a range into a run, and returns the number of its records.
-    fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<u64>;
+    /// Reads a range into a run.
+    fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<Loaded>;
     fn release(&mut self, range: &AnyRange);
     fn is_recoverable(&self) -> bool;
     fn encode(&self, range: &AnyRange) -> Result<Option<Vec<u8>>>;
@@ -313,14 +320,17 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(Box::new(self.source.next_range(batch)?))
     }
 
-    fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<u64> {
+    fn load(&mut self, range: &AnyRange, run: &Run<'_>) -> Result<Loaded> {
         let blocks = match range.is::<EmptyRange>() {
             true => Vec::new(),
             false => self.source.read_shared(Self::range(range))?,
         };
-        let records = blocks.iter().map(|block| block.len() as u64).sum();
+        let loaded = Loaded {
+            records: blocks.iter().map(|block| block.len() as u64).sum(),
+            bytes: blocks.iter().map(|block| block.bytes() as u64).sum(),
+        };
         run.provide::<S::Record>(self.node, blocks);
-        Ok(records)
+        Ok(loaded)
     }
 
     fn release(&mut self, range: &AnyRange) {

@@ -132,8 +132,11 @@ impl<T: Record + ?Sized> Store<T> {
 
     /// Stores a block: it becomes one partition. When this returns `Ok`, the block is stored and its sender can be told so.
     ///
+    /// With a checkpoint directory it is durable then.
+    ///
     /// # Errors
-    /// When the stream has stopped: nothing is stored.
+    /// When the stream has stopped: nothing is stored. When the write-ahead log cannot be written: no batch of this run gets
+    /// the block, so its sender should send it again; if the process dies at that moment, a restart may find it all the same.
     pub fn store_block(&self, block: T::Block) -> Result<()> {
         self.throttle(block.len());
         self.0.buffer.push(Patience::Wait, block).map_err(refused)?
@@ -142,7 +145,7 @@ impl<T: Record + ?Sized> Store<T> {
     /// Stores records as one block, as [`store_block`](Self::store_block). The iterator is read to its end first.
     ///
     /// # Errors
-    /// When the stream has stopped, or texts are longer than 4 GiB together: nothing is stored.
+    /// Those of [`store_block`](Self::store_block), and texts that are longer than 4 GiB together: nothing is stored.
     pub fn store_many<'a>(&self, records: impl IntoIterator<Item = T::View<'a>>) -> Result<()> {
         let mut block = T::Block::default();
         records.into_iter().try_for_each(|record| T::append_view(&mut block, record))?;
@@ -384,9 +387,9 @@ where
             stopped: AtomicBool::new(false),
             failure: std::sync::Mutex::default(),
         });
-        let meter = cx.receiver_events.meter();
+        let meter = Arc::clone(cx.receiver_events.meter());
         meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
-        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), meter.clone());
+        shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), cx.receiver_events.clone());
         if let Some((blocks, ends)) = self.resumed.take() {
             shared.buffer.resume(&blocks, ends);
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::error::Error;
-use crate::listener::{BatchInfo, OutputOperationInfo, ReceiverInfo, StreamingListener};
+use crate::listener::{BatchInfo, CheckpointInfo, OutputOperationInfo, ReceiverInfo, RecoveryInfo, StreamingListener};
 use crate::metrics::WorkInfo;
 use crate::time::{BatchTime, lock};
 
@@ -37,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) inputs: Vec<Option<u64>>,
     pub(crate) outputs: Vec<OutputRow>,
     pub(crate) work: Arc<[WorkInfo]>,
+    /// Whether it began when the next one was due already.
+    pub(crate) late: bool,
 }
 
 impl Row {
@@ -50,6 +52,7 @@ impl Row {
             inputs: batch.inputs.iter().map(|input| input.records).collect(),
             outputs: batch.outputs.iter().map(OutputRow::of).collect(),
             work: Arc::clone(&batch.work),
+            late: batch.is_late().unwrap_or(false),
         }
     }
 
@@ -159,6 +162,22 @@ impl StreamingListener for History {
         self.change(|memory| memory.started = Some(time));
     }
 
+    fn on_recovered(&self, _: &RecoveryInfo) {
+        // The meters know it; the page is to hear of it.
+        self.change(|_| ());
+    }
+
+    fn on_checkpoint_written(&self, _: &CheckpointInfo) {
+        self.change(|_| ());
+    }
+
+    fn on_checkpoint_failed(&self, checkpoint: &CheckpointInfo) {
+        self.change(|memory| {
+            let text = checkpoint.failure.as_ref().map(text).unwrap_or_default();
+            memory.note(Mishap { time: checkpoint.batch_time, place: "checkpoint".to_owned(), text });
+        });
+    }
+
     fn on_batch_submitted(&self, batch: &BatchInfo) {
         self.change(|memory| drop(memory.active.insert(batch.batch_time, Row::of(batch, memory.version))));
     }
@@ -192,9 +211,13 @@ impl StreamingListener for History {
 
 /// An error with its causes, cut if it is long.
 pub(crate) fn text(error: &Error) -> String {
-    let all = format!("{error:?}");
+    shortened(&format!("{error:?}"))
+}
+
+/// A text, cut if it is long.
+pub(crate) fn shortened(all: &str) -> String {
     match all.char_indices().nth(LONGEST_TEXT) {
-        None => all,
+        None => all.to_owned(),
         Some((end, _)) => format!("{} … ({} more bytes)", &all[..end], all.len() - end),
     }
 }
@@ -207,8 +230,8 @@ mod tests {
 
     fn batch(number: u64) -> BatchInfo {
         let time = BatchTime::from_millis(number * 1_000);
-        let mut batch = BatchInfo::new(time, time);
-        batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(number) }];
+        let mut batch = BatchInfo::new(time, Duration::from_secs(1), time);
+        batch.inputs = vec![InputInfo { input: 0, name: "lines".into(), records: Some(number), bytes: None }];
         let parts = vec![TaskInfo::default(); 4];
         let work = WorkInfo {
             worker: Worker::Stage(0),

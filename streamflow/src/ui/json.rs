@@ -3,9 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::Hub;
-use super::history::{Memory, Row, text};
+use super::history::{Memory, Row, shortened, text};
 use super::layout::draw;
-use crate::metrics::{DelayMetrics, InputMetrics, Metrics, StreamMetrics, WorkInfo, WorkMetrics};
+use crate::listener::{CheckpointInfo, RecoveryInfo};
+use crate::metrics::{
+    CheckpointMetrics, DelayMetrics, InputMetrics, LogMetrics, Metrics, StreamMetrics, WorkInfo, WorkMetrics,
+};
 use crate::time::BatchTime;
 
 /// Everything but the batches: how the program is and what it has done.
@@ -27,6 +30,7 @@ pub(super) fn status(hub: &Hub) -> Value {
                 "running": batches.running,
                 "completed": batches.completed,
                 "failed": batches.failed,
+                "late": batches.late,
                 "records": batches.records,
             },
             "delays": {
@@ -37,6 +41,13 @@ pub(super) fn status(hub: &Hub) -> Value {
             "inputs": metrics.inputs.iter().map(|found| input(found, memory)).collect::<Vec<_>>(),
             "streams": metrics.streams.iter().map(stream).collect::<Vec<_>>(),
             "work": workers(&metrics),
+            "checkpoints": checkpoints(&metrics.checkpoints),
+            "logs": metrics.logs.iter().map(log).collect::<Vec<_>>(),
+            "recovery": metrics.recovery.as_ref().map(recovery),
+            "warnings": metrics.warnings.iter().rev().map(|warning| json!({
+                "time": warning.batch.as_millis(),
+                "text": shortened(&warning.text),
+            })).collect::<Vec<_>>(),
             "errors": memory.mishaps.iter().rev().map(|mishap| json!({
                 "time": mishap.time.as_millis(),
                 "place": mishap.place,
@@ -78,6 +89,7 @@ fn row(row: &Row) -> Value {
         "outputs": row.outputs.len(),
         "succeeded": row.outputs.iter().filter(|output| output.failure.is_none()).count(),
         "failed": row.failed(),
+        "late": row.late,
     })
 }
 
@@ -180,6 +192,9 @@ fn input(input: &InputMetrics, memory: &Memory) -> Value {
         "receiver": memory.receivers.get(&input.id),
         "buffered_records": input.buffered_records,
         "buffered_bytes": input.buffered_bytes,
+        "buffer_records": input.buffer_records,
+        "buffer_bytes": input.buffer_bytes,
+        "bytes": input.bytes,
         "rate_limit": input.rate_limit,
     })
 }
@@ -198,6 +213,58 @@ fn stream(stream: &StreamMetrics) -> Value {
         "keys": stream.state_keys,
         "bytes": stream.state_bytes,
         "panes": stream.window_panes,
+    })
+}
+
+fn checkpoints(checkpoints: &CheckpointMetrics) -> Value {
+    json!({
+        "written": checkpoints.written,
+        "failed": checkpoints.failed,
+        "left_out": checkpoints.left_out,
+        "bytes": checkpoints.bytes,
+        "collecting": delay(&checkpoints.collecting),
+        "writing": delay(&checkpoints.writing),
+        "last": checkpoints.last.as_ref().map(checkpoint),
+        "last_failed": checkpoints.last_failed.as_ref().map(checkpoint),
+    })
+}
+
+fn checkpoint(checkpoint: &CheckpointInfo) -> Value {
+    json!({
+        "time": checkpoint.batch_time.as_millis(),
+        "ended": checkpoint.ended.as_millis(),
+        "collecting": checkpoint.collecting.as_micros() as u64,
+        "writing": checkpoint.writing.as_micros() as u64,
+        "bytes": checkpoint.bytes,
+        "generations": checkpoint.generations,
+        "kept_bytes": checkpoint.kept_bytes,
+        "failure": checkpoint.failure.as_ref().map(text),
+    })
+}
+
+fn log(log: &LogMetrics) -> Value {
+    json!({
+        "name": log.name,
+        "writes": log.writes,
+        "failed": log.failed_writes,
+        "records": log.records,
+        "bytes": log.bytes,
+        "kept_bytes": log.kept_bytes,
+        "busy": log.busy.as_micros() as u64,
+        "longest": log.longest.as_micros() as u64,
+    })
+}
+
+fn recovery(recovery: &RecoveryInfo) -> Value {
+    json!({
+        "time": recovery.time.as_millis(),
+        "began": recovery.began.as_millis(),
+        "checkpoint": recovery.checkpoint.map(BatchTime::as_millis),
+        "batches": recovery.batches.len(),
+        "outputs_due": recovery.outputs_due(),
+        "missed": recovery.missed,
+        "damaged": recovery.damaged,
+        "took": recovery.took.as_micros() as u64,
     })
 }
 

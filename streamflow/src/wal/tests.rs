@@ -362,6 +362,9 @@ mod group_commit {
         fn sync_dir(&self, dir: &Path) -> io::Result<()> {
             self.fs.sync_dir(dir)
         }
+        fn lock(&self, path: &Path, note: &str) -> io::Result<crate::fs::Locking> {
+            self.fs.lock(path, note)
+        }
     }
 
     /// Lets a first writer (time 3) get stuck in its write and four others queue up behind it; then runs `meanwhile`, and

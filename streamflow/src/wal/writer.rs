@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::appender::Appender;
@@ -15,7 +15,8 @@ use super::segments::{self, Leftover, Segment};
 use super::{RecordHandle, appender::Committed};
 use crate::error::{Error, Result};
 use crate::fs::SharedFs;
-use crate::time::{BatchTime, lock};
+use crate::metrics::durable::LogMeter;
+use crate::time::{BatchTime, Stopwatch, lock};
 
 /// A group takes no further records when it is as long as this; the others go with the next one.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
@@ -56,6 +57,7 @@ pub(crate) struct Log {
     changed: Condvar,
     /// One cleaning at a time.
     cleaning: Mutex<()>,
+    meter: Arc<LogMeter>,
 }
 
 struct Shared {
@@ -76,6 +78,20 @@ struct Waiting {
     ticket: u64,
     time: BatchTime,
     payload: Vec<u8>,
+}
+
+impl Shared {
+    /// Length of all segments.
+    fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.len).sum()
+    }
+}
+
+impl Waiting {
+    /// What it takes in its segment.
+    fn bytes(&self) -> usize {
+        RECORD_HEADER + self.payload.len()
+    }
 }
 
 impl Log {
@@ -103,7 +119,14 @@ impl Log {
             leftovers: listing.leftovers,
             closed: false,
         };
-        Ok(Self { fs, dir, shared: Mutex::new(shared), changed: Condvar::new(), cleaning: Mutex::new(()) })
+        let meter = Arc::new(LogMeter::default());
+        meter.keeps(shared.bytes());
+        Ok(Self { fs, dir, shared: Mutex::new(shared), changed: Condvar::new(), cleaning: Mutex::new(()), meter })
+    }
+
+    /// What was written to it since it was opened.
+    pub(crate) fn meter(&self) -> Arc<LogMeter> {
+        Arc::clone(&self.meter)
     }
 
     /// Makes a record durable and says where it stands. `time` decides which segment holds it, and so when it is cleaned.
@@ -169,7 +192,9 @@ impl Log {
         let group = next_group(&mut shared.queue);
         drop(shared);
         let records: Vec<(BatchTime, &[u8])> = group.iter().map(|record| (record.time, &record.payload[..])).collect();
+        let watch = Stopwatch::start();
         let committed = appender.commit(&records);
+        let took = watch.elapsed();
         let mut shared = lock(&self.shared);
         shared.leftovers.append(&mut appender.leftovers);
         shared.appender = Some(appender);
@@ -177,12 +202,17 @@ impl Log {
             Ok(Committed { handles, segment }) => {
                 let results = group.iter().zip(handles).map(|(record, handle)| (record.ticket, Ok(handle)));
                 shared.results.extend(results);
+                self.meter.wrote(group.len(), group.iter().map(Waiting::bytes).sum(), took);
                 match shared.segments.last_mut().filter(|last| last.name == segment.name) {
                     Some(last) => last.len = segment.len,
                     None => shared.segments.push(segment),
                 }
+                self.meter.keeps(shared.bytes());
             }
-            Err(error) => shared.results.extend(group.iter().map(|record| (record.ticket, Err(error.clone())))),
+            Err(error) => {
+                self.meter.failed();
+                shared.results.extend(group.iter().map(|record| (record.ticket, Err(error.clone()))));
+            }
         }
         self.changed.notify_all();
         shared
@@ -256,7 +286,9 @@ impl Log {
         while let Some(oldest) = self.oldest_before(threshold) {
             self.remove_leftovers(oldest.name.number)?;
             self.remove(&oldest.path)?;
-            lock(&self.shared).segments.retain(|segment| segment.name.number != oldest.name.number);
+            let mut shared = lock(&self.shared);
+            shared.segments.retain(|segment| segment.name.number != oldest.name.number);
+            self.meter.keeps(shared.bytes());
             removed += 1;
         }
         Ok(removed)
@@ -326,7 +358,7 @@ fn next_group(queue: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     while bytes < GROUP_BYTES
         && let Some(record) = queue.pop_front()
     {
-        bytes += RECORD_HEADER + record.payload.len();
+        bytes += record.bytes();
         group.push(record);
     }
     group.sort_by_key(|record| record.time);

@@ -95,6 +95,7 @@ function render() {
   renderBatches();
   renderInputs();
   renderState();
+  renderDurable();
   renderErrors();
 }
 
@@ -127,6 +128,7 @@ function renderTiles() {
     ["Scheduling delay", duration(delays.scheduling.last), spread(delays.scheduling), delays.scheduling.last > interval()],
     ["Total delay", duration(delays.total.last), spread(delays.total)],
     ["Waiting batches", count(batches.waiting), batches.running ? "one is being processed" : "none is being processed", batches.waiting > 1],
+    ["Late batches", count(batches.late), "began when the next was due"],
   ];
   $("tiles").replaceChildren(...tiles.map(([name, value, note, alarm]) =>
     el("div", { class: alarm ? "alarm" : null }, el("dt", {}, name), el("dd", {}, value), el("dd", { class: "note" }, note))));
@@ -287,13 +289,13 @@ function empty(text, columns) {
 }
 
 function batchRow(row, status) {
-  const late = row.processing > interval();
+  const long = row.processing > interval();
   const button = el("button", { type: "button", "aria-expanded": "false" }, clock(row.time, interval()));
-  const element = el("tr", { class: `batch${late ? " late" : ""}`, "data-time": row.time },
+  const element = el("tr", { class: `batch${long ? " long" : ""}${row.late ? " late" : ""}`, "data-time": row.time },
     el("td", {}, button),
     el("td", { class: "number" }, count(row.records)),
-    el("td", { class: "number" }, duration(row.scheduling)),
-    el("td", { class: "number late" }, duration(row.processing)),
+    el("td", { class: "number waited" }, duration(row.scheduling)),
+    el("td", { class: "number took" }, duration(row.processing)),
     el("td", { class: "number" }, duration(row.total)),
     el("td", { class: "number" }, row.outputs ? `${row.succeeded}/${row.outputs}` : "–"),
     el("td", { class: `number status-${status}` }, status));
@@ -363,7 +365,7 @@ function taskBars(done) {
   return svg("svg", { class: "tasks", width: Math.max(1, bars.length * (width + gap)), height }, ...bars);
 }
 
-// Inputs, state, errors.
+// Inputs, state, checkpoints, warnings and errors.
 
 function renderInputs() {
   const columns = ["Input", "Records", "Last batch", "Buffered", "Rate limit", "Receiver", "Errors", ["Last error"]];
@@ -371,12 +373,21 @@ function renderInputs() {
     el("td", { class: "mono" }, input.name),
     el("td", { class: "number" }, count(input.records)),
     el("td", { class: "number" }, count(input.last)),
-    el("td", { class: "number" }, input.buffered_records ? `${count(input.buffered_records)} (${bytes(input.buffered_bytes)})` : "–"),
+    el("td", { class: "number" }, buffered(input)),
     el("td", { class: "number" }, input.rate_limit === null ? "–" : `${count(input.rate_limit)}/s`),
     el("td", { class: "number" }, input.receiver === null ? "–" : input.receiver ? "running" : "stopped"),
     el("td", { class: `number${input.errors ? " status-failed" : ""}` }, count(input.errors)),
     el("td", {}, input.error === null ? "–" : el("span", { class: "error-text" }, input.error))));
   $("inputs").replaceChildren(head(...columns), el("tbody", {}, rows.length ? rows : empty("none", columns.length)));
+}
+
+/** What an input holds, and of how much it may. */
+function buffered(input) {
+  if (!input.buffered_records) return "–";
+  const fills = [[input.buffered_records, input.buffer_records], [input.buffered_bytes, input.buffer_bytes]];
+  const shares = fills.filter(([, limit]) => limit).map(([n, limit]) => n / limit);
+  const fill = shares.length ? `, ${Math.round(100 * Math.max(...shares))} % full` : "";
+  return `${count(input.buffered_records)} (${bytes(input.buffered_bytes)}${fill})`;
 }
 
 function renderState() {
@@ -392,12 +403,51 @@ function renderState() {
   $("state").replaceChildren(head("Stream", ["Operator"], "Keys", "Size of slots", "Panes", "Records, last batch"), el("tbody", {}, rows));
 }
 
+/** Checkpoints and logs, if the program has a directory for them. */
+function renderDurable() {
+  const { checkpoints, logs, recovery } = state.status;
+  $("durable-section").hidden = logs.length === 0;
+  $("recovered").textContent = recovery ? recovered(recovery) : "";
+  const { last } = checkpoints;
+  const facts = last ? [
+    ["Last checkpoint", clock(last.time, interval())],
+    ["Age", duration(Math.max(0, state.status.now - last.time))],
+    ["Written", bytes(last.bytes)],
+    ["Held up its batch", duration(last.collecting / 1000)],
+    ["Written beside batches in", duration(last.writing / 1000)],
+    ["Kept", `${count(last.generations)} (${bytes(last.kept_bytes)})`],
+  ] : [["Last checkpoint", "none yet"]];
+  facts.push(["Checkpoints", count(checkpoints.written)]);
+  if (checkpoints.left_out) facts.push(["Left out", count(checkpoints.left_out)]);
+  if (checkpoints.failed) facts.push(["Failed", el("span", { class: "status-failed" }, count(checkpoints.failed))]);
+  $("checkpoints").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  const rows = logs.map(log => el("tr", {},
+    el("td", { class: "mono" }, log.name),
+    el("td", { class: "number" }, count(log.records)),
+    el("td", { class: "number" }, bytes(log.bytes)),
+    el("td", { class: "number" }, bytes(log.kept_bytes)),
+    el("td", { class: "number" }, count(log.writes)),
+    el("td", { class: "number" }, log.writes ? duration(log.busy / 1000 / log.writes) : "–"),
+    el("td", { class: "number" }, duration(log.longest / 1000)),
+    el("td", { class: `number${log.failed ? " status-failed" : ""}` }, count(log.failed))));
+  $("logs").replaceChildren(head("Log", "Records", "Written", "Kept", "Writes", "Mean write", "Longest write", "Failed"), el("tbody", {}, rows));
+}
+
+function recovered({ checkpoint, batches, outputs_due: due, missed }) {
+  const parts = [checkpoint === null ? "recovered from the log alone" : `recovered from the checkpoint of ${clock(checkpoint, interval())}`];
+  parts.push(`${count(batches)} batches ran again, ${count(due)} with their outputs`);
+  if (missed) parts.push(`${count(missed)} were due meanwhile`);
+  return parts.join("; ");
+}
+
 function renderErrors() {
-  const { errors } = state.status;
-  $("errors-count").textContent = errors.length ? `(${errors.length})` : "";
-  const items = errors.map(error => el("li", {},
-    el("div", { class: "where" }, `${clock(error.time, interval())}  ${error.place}`),
-    el("span", { class: "error-text" }, error.text)));
+  const { errors, warnings } = state.status;
+  const all = [...errors.map(error => ({ ...error, kind: "error-text" })), ...warnings.map(warning => ({ ...warning, place: "warning", kind: "warning-text" }))];
+  all.sort((a, b) => b.time - a.time);
+  $("errors-count").textContent = all.length ? `(${all.length})` : "";
+  const items = all.map(one => el("li", {},
+    el("div", { class: "where" }, `${clock(one.time, interval())}  ${one.place}`),
+    el("span", { class: one.kind }, one.text)));
   $("errors").replaceChildren(...(items.length ? items : [el("li", { class: "empty" }, "none")]));
 }
 
