@@ -5,6 +5,7 @@ use super::table::{Loose, Row, Table};
 use super::{KeyHasher, partition_of};
 use crate::record::kept::Kept;
 use crate::record::own::{Lifted, LiftedKey};
+use crate::vectors::{filled, mapped};
 
 /// How the values of a key become one accumulator.
 ///
@@ -36,7 +37,7 @@ impl<K, A> Bucket<K, A> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Combined(table) => table.len(),
-            Self::Through(pieces) => pieces.iter().map(Chunks::len).sum(),
+            Self::Through(pieces) => rows_in(pieces),
         }
     }
 
@@ -46,7 +47,7 @@ impl<K, A> Bucket<K, A> {
             Self::Through(pieces) => pieces,
             Self::Combined(table) => {
                 let count = pieces(partitions);
-                let mut cut: Vec<_> = std::iter::repeat_with(Chunks::new).take(count).collect();
+                let mut cut = filled(count, Chunks::new);
                 for row in table.into_rows() {
                     let piece = partition_of(row.hash, partitions * count) % count;
                     cut[piece].push(Loose { key: row.key, acc: row.acc });
@@ -55,6 +56,15 @@ impl<K, A> Bucket<K, A> {
             }
         }
     }
+}
+
+/// The number of rows in some pieces.
+pub(crate) fn rows_in<R>(pieces: &[Chunks<R>]) -> usize {
+    let mut rows = 0;
+    for piece in pieces {
+        rows += piece.len();
+    }
+    rows
 }
 
 /// Into how many pieces a partition is cut when its rows are not combined: so many that the table of a piece stays in the
@@ -85,17 +95,18 @@ enum Mode<K: 'static, A> {
 
 impl<K, G: Aggregator> CombineWriter<K, G> {
     pub(crate) fn new(aggregator: std::sync::Arc<G>, hasher: KeyHasher, partitions: usize) -> Self {
-        let tables = std::iter::repeat_with(Table::new).take(partitions).collect();
+        let tables = filled(partitions, Table::new);
         Self { aggregator, hasher, partitions, mode: Mode::Combine { tables, trial: TRIAL } }
     }
 
     pub(crate) fn into_buckets(self) -> Vec<Bucket<K, G::Acc>> {
         match self.mode {
-            Mode::Combine { tables, .. } => tables.into_iter().map(Bucket::Combined).collect(),
-            Mode::Through { pieces: all } => {
-                let mut all = all.into_iter();
+            Mode::Combine { tables, .. } => mapped(tables, Bucket::Combined),
+            Mode::Through { pieces: mut all } => {
                 let count = pieces(self.partitions);
-                (0..self.partitions).map(|_| Bucket::Through(all.by_ref().take(count).collect())).collect()
+                let mut buckets = filled(self.partitions, || Bucket::Through(all.split_off(all.len() - count)));
+                buckets.reverse();
+                buckets
             }
         }
     }
@@ -137,8 +148,10 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
         let Mode::Combine { tables, .. } = &mut self.mode else { return };
         let keys: usize = tables.iter().map(Table::len).sum();
         if keys > TRIAL / 8 * 7 {
-            let combined = std::mem::take(tables).into_iter().map(Bucket::Combined);
-            let pieces = combined.flat_map(|bucket| bucket.into_pieces(self.partitions)).collect();
+            let mut pieces = Vec::new();
+            for table in std::mem::take(tables) {
+                pieces.append(&mut Bucket::Combined(table).into_pieces(self.partitions));
+            }
             self.mode = Mode::Through { pieces };
         }
     }
@@ -152,7 +165,7 @@ pub struct ScatterWriter<K: 'static, V> {
 
 impl<K, V> ScatterWriter<K, V> {
     pub(crate) fn new(hasher: KeyHasher, partitions: usize) -> Self {
-        Self { hasher, buckets: std::iter::repeat_with(Vec::new).take(partitions).collect() }
+        Self { hasher, buckets: filled(partitions, Vec::new) }
     }
 
     pub(crate) fn into_buckets(self) -> Vec<Vec<Row<K, V>>> {

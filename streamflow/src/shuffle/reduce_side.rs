@@ -4,20 +4,19 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::KeyHasher;
-use super::chunks::Chunks;
-use super::map_side::{Aggregator, Bucket, pieces};
+use super::map_side::{Aggregator, Bucket, pieces, rows_in};
 use super::table::{Loose, LooseTable, Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
 use crate::run::At;
+use crate::vectors::{filled, mapped, total_len};
 
 /// Turns `writers × partitions` around: for each partition its buckets, in the order of the writers.
 pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B>> {
-    let mut parts: Vec<Vec<B>> =
-        std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
+    let mut parts = filled(partitions, || Vec::with_capacity(written.len()));
     for buckets in written {
-        for (part, bucket) in parts.iter_mut().zip(buckets) {
-            part.push(bucket);
+        for (part, bucket) in buckets.into_iter().enumerate() {
+            parts[part].push(bucket);
         }
     }
     parts
@@ -43,7 +42,7 @@ where
 {
     pub(crate) fn merged(self, written: Vec<Vec<Bucket<K, G::Acc>>>) -> Merged<Self> {
         let partitions = self.partitions;
-        let weight = written.iter().flatten().map(Bucket::len).sum();
+        let weight = total_len(&written, Bucket::len);
         Merged::new(Arc::new(self), transpose(written, partitions), weight)
     }
 }
@@ -62,7 +61,11 @@ where
         let at = At(self.operator);
         let records = if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
             let table = merge_buckets(&*self.aggregator, buckets);
-            table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect()
+            let mut records = Vec::with_capacity(table.len());
+            for row in table.into_rows() {
+                records.push((self.record)(row.key.into_key(), row.acc));
+            }
+            records
         } else {
             self.merge_pieces(buckets)
         };
@@ -80,8 +83,7 @@ where
     /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
     /// all, of a task with few records, is cut like the others.
     fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>) -> Vec<R> {
-        let mut buckets: Vec<_> =
-            buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
+        let mut buckets = mapped(buckets, |bucket| bucket.into_pieces(self.partitions).into_iter());
         let count = pieces(self.partitions);
         let (mut table, mut records) = (LooseTable::new(), Vec::new());
         for piece in 0..count {
@@ -118,10 +120,12 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
             }
             Bucket::Through(pieces) => {
                 // The keys of such a bucket are nearly all distinct.
-                let rows: usize = pieces.iter().map(Chunks::len).sum();
-                all.reserve(rows.saturating_sub(all.len()));
-                let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
-                chunks.for_each(|chunk| merge_rows(aggregator, hashed(&hasher, chunk), &mut all));
+                all.reserve(rows_in(&pieces).saturating_sub(all.len()));
+                for piece in pieces {
+                    for chunk in piece.into_chunks() {
+                        merge_rows(aggregator, hashed(&hasher, chunk), &mut all);
+                    }
+                }
             }
         }
     }
@@ -146,15 +150,17 @@ fn merge_rows<K: Eq, G: Aggregator>(
 /// Groups the values of each key, in the order of the tasks and of the records in them.
 pub(crate) fn group<K: Hash + Eq, V>(buckets: Vec<Vec<Row<K, V>>>) -> Table<K, Vec<V>> {
     let mut groups = Table::new();
-    for row in buckets.into_iter().flatten() {
-        groups.merge(
-            row,
-            |value| vec![value],
-            |mut values: Vec<V>, value| {
-                values.push(value);
-                values
-            },
-        );
+    for bucket in buckets {
+        for row in bucket {
+            groups.merge(
+                row,
+                |value| vec![value],
+                |mut values: Vec<V>, value| {
+                    values.push(value);
+                    values
+                },
+            );
+        }
     }
     groups
 }

@@ -18,6 +18,7 @@ use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter};
 use crate::shuffle::reduce_side::MergeCombined;
 use crate::topology::AnyDataset;
+use crate::vectors::mapped;
 
 /// Combines the values of each key.
 pub struct Combine<K, G> {
@@ -51,7 +52,7 @@ impl<K: Key + Data, G: Aggregator> Gather for Combine<K, G> {
             partitions: self.partitions.unwrap_or(cx.run.parallelism()),
             key: PhantomData,
         };
-        cx.shuffled(merge.merged(written.into_iter().map(CombineWriter::into_buckets).collect()))
+        cx.shuffled(merge.merged(mapped(written, CombineWriter::into_buckets)))
     }
 }
 
@@ -318,7 +319,7 @@ impl<K: Key + Data> Gather for CountByValue<K> {
             partitions: self.0.partitions.unwrap_or(cx.run.parallelism()),
             key: PhantomData,
         };
-        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect()))
+        cx.shuffled(merge.merged(mapped(written, ValueWriter::into_buckets)))
     }
 }
 
@@ -351,7 +352,7 @@ impl<K: Key + Data> Gather for Distinct<K> {
             partitions: self.0.partitions.unwrap_or(cx.run.parallelism()),
             key: PhantomData,
         };
-        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect()))
+        cx.shuffled(merge.merged(mapped(written, ValueWriter::into_buckets)))
     }
 }
 
