@@ -18,7 +18,7 @@ pub struct Part<H>(Box<H>);
 
 /// The records of a partition: views of its block, or records of the task's own.
 ///
-/// They borrow from the variable of the loop that holds the [`Part`], so that the compiler's message names the rule if one of
+/// They borrow from the variable of the loop that holds the `Part`, so that the compiler's message names the rule if one of
 /// them is to leave the stage as it is. Nothing is asked of the records here: what cannot be a record is one mistake, and the
 /// operator that yields it says so.
 pub trait Views {
@@ -31,7 +31,7 @@ pub trait Views {
     /// The same in chunks. A loop over a chunk calls nothing to get the next record, so it keeps what it sums up in registers.
     ///
     /// The emitted code calls this without saying whose it is. A method of the type comes before one of a trait: records
-    /// that are `Copy` take the method of [`Part`] below, and all others this one.
+    /// that are `Copy` take the method of `Part` below, and all others this one.
     fn chunks(&mut self) -> impl Iterator<Item = impl Iterator<Item = Self::View<'_>>>;
 }
 
