@@ -11,7 +11,7 @@ pub use crate::record::own::{
     Borrowing, DeclaredAs, HowFirst, HowId, HowSecond, HowView, Lifted, Own, OwnKey, declared, tag,
 };
 pub use crate::run::At;
-pub use crate::stage::narrow::stage;
+pub use crate::stage::narrow::{Views, input};
 pub use crate::stage::static_table::{static_join, static_left_outer_join};
 pub use crate::state::codec::{HasCodec, NoCodec};
 pub use crate::topology::Scope;

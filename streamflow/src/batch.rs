@@ -64,7 +64,7 @@ impl<T: Record + ?Sized> Batch<T> {
     pub(crate) fn read(run: &Run<'_>, node: NodeId, cloner: Option<T::Cloner>) -> Result<Self> {
         let data: Arc<dyn Dataset<T>> = run.dataset::<T>(node)?;
         let blocks = run.tasks(data.partitions(), data.weight(), &|task| data.read(task.partition))?;
-        run.ledger().set_lengths(node, blocks.iter().map(|block| block.len()));
+        run.ledger().set_lengths(node, &blocks.iter().map(|block| block.len()).collect::<Vec<_>>());
         Ok(Self::from_blocks(run, blocks, cloner.or_else(|| data.cloner())))
     }
 

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use crate::record::{Block, Record};
 use crate::time::lock;
+use crate::vectors::mapped;
 
 /// The partitions of one node in one batch.
 pub(crate) trait Dataset<T: Record + ?Sized>: Send + Sync {
@@ -45,8 +46,11 @@ struct Share<T: Record + ?Sized> {
 impl<T: Record + ?Sized> Blocks<T> {
     /// Blocks for `readers` consumers. `retained` blocks are never given away, so that failed tasks can read them again.
     pub(crate) fn new(blocks: Vec<Arc<T::Block>>, readers: usize, cloner: Option<T::Cloner>, retained: bool) -> Self {
-        let weight = blocks.iter().map(|block| block.len()).sum();
-        let parts = blocks.into_iter().map(|block| Mutex::new(Share { block: Some(block), readers })).collect();
+        let mut weight = 0;
+        let parts = mapped(blocks, |block| {
+            weight += block.len();
+            Mutex::new(Share { block: Some(block), readers })
+        });
         Self { parts, weight, cloner, retained }
     }
 
@@ -104,7 +108,7 @@ pub(crate) struct Merged<M: Merge> {
 impl<M: Merge> Merged<M> {
     /// `buckets[partition]` in the order of the map tasks.
     pub(crate) fn new(merge: Arc<M>, buckets: Vec<Vec<M::Bucket>>, weight: usize) -> Self {
-        Self { merge, parts: buckets.into_iter().map(|part| Mutex::new(Some(part))).collect(), weight }
+        Self { merge, parts: mapped(buckets, |part| Mutex::new(Some(part))), weight }
     }
 
     fn take(&self, partition: usize) -> Vec<M::Record> {

@@ -74,6 +74,7 @@ mod time;
 mod topology;
 #[cfg(feature = "ui")]
 mod ui;
+mod vectors;
 mod wal;
 
 /// Listeners: what a program can learn of its batches while it runs.

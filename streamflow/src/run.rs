@@ -8,7 +8,7 @@
 //! still fails fails its stage, every node below it and every output of those; other outputs of the batch go on.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +23,8 @@ use crate::plan::Operator;
 use crate::record::{Block, Record};
 use crate::stage::window::WindowStep;
 use crate::time::{BatchTime, Stopwatch, lock};
-use crate::topology::{AnyDataset, Graph, Node, NodeId, StageId};
+use crate::topology::{AnyDataset, Graph, NodeId, StageId};
+use crate::vectors::mapped;
 
 /// What every batch of a program has in common.
 pub(crate) struct Engine {
@@ -53,8 +54,44 @@ pub struct Task {
     pub(crate) parallelism: usize,
 }
 
-/// Where a task leaves its result.
-type Slot<R> = Mutex<Option<(Result<R>, TaskInfo)>>;
+/// What tasks leave for whoever started them, by partition.
+pub(crate) struct Slots<R>(Mutex<Vec<Option<R>>>);
+
+impl<R> Slots<R> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub(crate) fn put(&self, partition: usize, result: R) {
+        let mut slots = lock(&self.0);
+        while slots.len() <= partition {
+            slots.push(None);
+        }
+        slots[partition] = Some(result);
+    }
+
+    /// The results, when every task has left one.
+    pub(crate) fn into_results(self) -> Vec<R> {
+        let slots = self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        mapped(slots, |result| result.expect("every task has left its result"))
+    }
+}
+
+/// The tasks of a stage until all have succeeded.
+struct Attempts {
+    /// Partitions whose tasks have not succeeded yet.
+    waiting: Vec<usize>,
+    /// Records that each task read, by partition.
+    lengths: Vec<usize>,
+    /// Attempts made so far.
+    made: usize,
+}
+
+impl Attempts {
+    fn new(partitions: usize) -> Self {
+        Self { waiting: (0..partitions).collect(), lengths: vec![0; partitions], made: 0 }
+    }
+}
 
 /// One batch in the works.
 pub(crate) struct Run<'e> {
@@ -133,11 +170,7 @@ impl<'e> Run<'e> {
 
     /// Sees that a node's data set of this batch is made.
     pub(crate) fn await_node(&self, node: NodeId) -> Result<()> {
-        self.ensure(node);
-        match &*self.nodes[node.0].borrow() {
-            Some(Err(error)) => Err(error.clone()),
-            _ => Ok(()),
-        }
+        self.made(node).map(drop)
     }
 
     /// Whether a node with this slide yields a data set in this batch.
@@ -209,7 +242,11 @@ impl<'e> Run<'e> {
         blocks: Vec<Arc<T::Block>>,
         cloner: Option<T::Cloner>,
     ) -> AnyDataset {
-        self.ledger.set_lengths(node, blocks.iter().map(|block| block.len()));
+        let mut lengths = Vec::with_capacity(blocks.len());
+        for block in &blocks {
+            lengths.push(block.len());
+        }
+        self.ledger.set_lengths(node, &lengths);
         let info = &self.engine.graph.nodes[node.0];
         let cloner = info.cloner::<T>().or(cloner);
         // Records that cannot be cloned are given to their only reader; a failed task then makes them again.
@@ -239,20 +276,21 @@ impl<'e> Run<'e> {
 
     /// The data set of a node, made now if it was not yet.
     pub(crate) fn dataset<T: Record + ?Sized>(&self, node: NodeId) -> Result<Arc<dyn Dataset<T>>> {
-        self.ensure(node);
-        match &*self.nodes[node.0].borrow() {
-            Some(Ok(data)) => Ok(Arc::clone(
-                data.downcast_ref::<Arc<dyn Dataset<T>>>().expect("a handle has the record type of its node"),
-            )),
-            Some(Err(error)) => Err(error.clone()),
-            None => unreachable!("it was made above"),
-        }
+        let made = self.made(node)?;
+        let data = made.downcast_ref::<Arc<dyn Dataset<T>>>().expect("a handle has the record type of its node");
+        Ok(Arc::clone(data))
     }
 
-    fn ensure(&self, node: NodeId) {
+    /// The data set of a node, whatever its records, made now if it was not yet.
+    fn made(&self, node: NodeId) -> Result<Ref<'_, dyn Any>> {
         if self.nodes[node.0].borrow().is_none() {
             let made = self.ledger.book(Worker::Stream(node.0), || self.make(node));
             *self.nodes[node.0].borrow_mut() = Some(made);
+        }
+        let made = Ref::map(self.nodes[node.0].borrow(), |made| made.as_ref().expect("it was made above"));
+        match &*made {
+            Ok(_) => Ok(Ref::map(made, |made| made.as_deref().expect("an error was returned above"))),
+            Err(error) => Err(error.clone()),
         }
     }
 
@@ -287,16 +325,17 @@ impl<'e> Run<'e> {
 
     /// Whether a node's data set can be made a second time: an input is what it is, and a window or a state has taken in
     /// the batch already.
-    fn can_be_remade(info: &Node) -> bool {
+    fn can_be_remade(&self, node: NodeId) -> bool {
+        let info = &self.engine.graph.nodes[node.0];
         info.compute.is_some() && !info.stateful
     }
 
     /// Forgets what was made for a node, and for the nodes that it reads without a stage between: those may be used up too.
     fn forget(&self, node: NodeId) {
-        let info = &self.engine.graph.nodes[node.0];
-        if !Self::can_be_remade(info) {
+        if !self.can_be_remade(node) {
             return;
         }
+        let info = &self.engine.graph.nodes[node.0];
         for stage in &info.writers {
             *self.stages[stage.0].borrow_mut() = None;
         }
@@ -307,13 +346,18 @@ impl<'e> Run<'e> {
     }
 
     /// Runs a stage unless it ran already.
-    pub(crate) fn stage(&self, stage: StageId) -> Result<()> {
+    fn stage(&self, stage: StageId) -> Result<()> {
         if self.stages[stage.0].borrow().is_none() {
             let _span = tracing::debug_span!("stage", stage = stage.0).entered();
             let ran = self.ledger.book(Worker::Stage(stage.0), || self.engine.graph.stages[stage.0].run(self));
             *self.stages[stage.0].borrow_mut() = Some(ran);
         }
         self.stages[stage.0].borrow().clone().expect("it ran above")
+    }
+
+    /// Runs those of the stages that did not run yet, in their order.
+    pub(crate) fn stages(&self, stages: &[StageId]) -> Result<()> {
+        stages.iter().try_for_each(|stage| self.stage(*stage))
     }
 
     /// Leaves what a stage wrote for port `port` of a node.
@@ -327,8 +371,12 @@ impl<'e> Run<'e> {
 
     /// Takes what was delivered to a port.
     pub(crate) fn collect<W: 'static>(&self, node: NodeId, port: usize) -> Vec<W> {
+        *self.delivered(node, port).downcast().expect("a port has one type of writer")
+    }
+
+    fn delivered(&self, node: NodeId, port: usize) -> Box<dyn Any> {
         let written = self.written[node.0].borrow_mut().get_mut(port).and_then(Option::take);
-        *written.expect("the stage of a port delivers to it").downcast().expect("a port has one type of writer")
+        written.expect("the stage of a port delivers to it")
     }
 
     /// Runs tasks that cannot be tried again: their panics are errors at once.
@@ -338,56 +386,91 @@ impl<'e> Run<'e> {
         weight: usize,
         work: &(dyn Fn(Task) -> R + Sync),
     ) -> Result<Vec<R>> {
-        let all: Vec<usize> = (0..tasks).collect();
-        self.ledger.add_records(weight);
-        self.attempt(&all, weight, &|task| (work(task), 0)).into_iter().map(|(_, outcome)| outcome).collect()
+        let slots = Slots::new();
+        self.attempt_all(tasks, weight, &|task| slots.put(task.partition, work(task)))?;
+        Ok(slots.into_results())
     }
 
-    /// Runs the tasks of a stage, each until it succeeds or has failed too often.
+    fn attempt_all(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) + Sync)) -> Result<()> {
+        let all: Vec<usize> = (0..tasks).collect();
+        self.ledger.add_records(weight);
+        let outcomes = self.attempt(&all, weight, &|task| {
+            work(task);
+            0
+        });
+        outcomes.into_iter().try_for_each(|(_, outcome)| outcome.map(drop))
+    }
+
+    /// Runs a task for each partition of a node, each until it succeeds or has failed too often.
     pub(crate) fn tasks_over<T: Record + ?Sized, R: Send>(
         &self,
         input: NodeId,
         work: &(dyn Fn(Task, T::Held) -> R + Sync),
     ) -> Result<Vec<R>> {
+        let slots = Slots::new();
+        self.each_task::<T>(input, &|task, held| slots.put(task.partition, work(task, held)))?;
+        Ok(slots.into_results())
+    }
+
+    /// The same for tasks that leave their results elsewhere.
+    ///
+    /// A program has an instance of this function for each type of record, so all that need not know it is done elsewhere.
+    pub(crate) fn each_task<T: Record + ?Sized>(
+        &self,
+        input: NodeId,
+        work: &(dyn Fn(Task, T::Held) + Sync),
+    ) -> Result<()> {
         let mut data = self.dataset::<T>(input)?;
-        let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(data.partitions()).collect();
-        let mut lengths = vec![0; results.len()];
-        let mut waiting: Vec<usize> = (0..results.len()).collect();
-        for attempt in 1.. {
-            let outcomes = self.attempt(&waiting, data.weight(), &|task| {
+        let mut attempts = Attempts::new(data.partitions());
+        loop {
+            let again = data.replayable() || self.can_be_remade(input);
+            let done = self.attempt_waiting(&mut attempts, again, data.weight(), &|task| {
                 let held = data.hold(task.partition);
                 let records = T::held_len(&held);
-                ((work(task, held), records), records)
-            });
-            let again = data.replayable() || Self::can_be_remade(&self.engine.graph.nodes[input.0]);
-            waiting.clear();
-            for (partition, outcome) in outcomes {
-                match outcome {
-                    Ok((result, records)) => (results[partition], lengths[partition]) = (Some(result), records),
-                    Err(error) if attempt >= self.engine.max_task_failures || !again => return Err(error),
-                    Err(error) => {
-                        tracing::warn!(%error, attempt, "task failed and is tried again");
-                        waiting.push(partition);
-                    }
-                }
-            }
-            if waiting.is_empty() {
+                work(task, held);
+                records
+            })?;
+            if done {
                 break;
             }
             data = self.replay(input, data)?;
         }
-        self.ledger.set_lengths(input, lengths.into_iter());
-        Ok(results.into_iter().map(|result| result.expect("every task succeeded")).collect())
+        self.ledger.set_lengths(input, &attempts.lengths);
+        Ok(())
     }
 
-    /// Runs each of the tasks once. `work` also says how many records it read.
-    fn attempt<R: Send>(
+    /// Runs the waiting tasks once. Whether all have succeeded now; those that have not may be tried `again`, or it is an
+    /// error.
+    fn attempt_waiting(
+        &self,
+        attempts: &mut Attempts,
+        again: bool,
+        weight: usize,
+        work: &(dyn Fn(Task) -> usize + Sync),
+    ) -> Result<bool> {
+        attempts.made += 1;
+        let again = again && attempts.made < self.engine.max_task_failures;
+        for (partition, outcome) in self.attempt(&std::mem::take(&mut attempts.waiting), weight, work) {
+            match outcome {
+                Ok(records) => attempts.lengths[partition] = records,
+                Err(error) if !again => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, attempt = attempts.made, "task failed and is tried again");
+                    attempts.waiting.push(partition);
+                }
+            }
+        }
+        Ok(attempts.waiting.is_empty())
+    }
+
+    /// Runs each of the tasks once. `work` says how many records it read.
+    fn attempt(
         &self,
         tasks: &[usize],
         weight: usize,
-        work: &(dyn Fn(Task) -> (R, usize) + Sync),
-    ) -> Vec<(usize, Result<R>)> {
-        let outcomes: Vec<Slot<R>> = tasks.iter().map(|_| Mutex::new(None)).collect();
+        work: &(dyn Fn(Task) -> usize + Sync),
+    ) -> Vec<(usize, Result<usize>)> {
+        let outcomes = Slots::new();
         let (parallelism, time) = (self.engine.parallelism, self.time);
         // Tasks run on other threads, where the span of the stage is not the current one.
         let stage = tracing::Span::current();
@@ -397,15 +480,11 @@ impl<'e> Run<'e> {
             let watch = Stopwatch::start();
             let outcome = guard(|| work(Task { partition, parallelism }));
             let (elapsed, failed) = (watch.elapsed(), outcome.is_err());
-            let records = outcome.as_ref().map_or(0, |(_, records)| *records as u64);
-            let outcome =
-                outcome.map(|(result, _)| result).map_err(|error| error.in_partition(partition).in_batch(time));
-            *lock(&outcomes[index]) = Some((outcome, TaskInfo { partition, records, time: elapsed, failed }));
+            let records = outcome.as_ref().map_or(0, |records| *records as u64);
+            let outcome = outcome.map_err(|error| error.in_partition(partition).in_batch(time));
+            outcomes.put(index, (outcome, TaskInfo { partition, records, time: elapsed, failed }));
         });
-        let outcomes = outcomes.into_iter().map(|outcome| {
-            outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).expect("every task ran")
-        });
-        let (outcomes, infos): (Vec<_>, Vec<_>) = outcomes.unzip();
+        let (outcomes, infos): (Vec<_>, Vec<_>) = outcomes.into_results().into_iter().unzip();
         self.ledger.add_tasks(infos.into_iter());
         tasks.iter().copied().zip(outcomes).collect()
     }

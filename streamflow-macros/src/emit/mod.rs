@@ -45,7 +45,7 @@ pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program, 
         #vis #sig {
             #plan
             #[allow(unused_imports)]
-            use ::streamflow::__private::{HowFirst as _, HowId as _, HowSecond as _, HowView as _};
+            use ::streamflow::__private::{HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _};
             #codecs
             let #scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
             #interval

@@ -18,6 +18,7 @@ use crate::types::is_view;
 pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> TokenStream {
     let span = hygiene::at(emitter.topology.node(stage.input).span);
     let input = emitter.handle(stage.input);
+    let input = quote_spanned!(span=> ::streamflow::__private::input(&#input));
     let plan = syn::Ident::new(&format!("__STAGE{number}"), span);
     let ports: Vec<_> = stage.outputs.iter().map(|(sink, port)| emitter.port(*sink, *port)).collect();
     // Shown at the operator that the records go to: it asks something of them, not the stage.
@@ -41,7 +42,7 @@ pub(super) fn stage(emitter: &Emitter<'_>, number: usize, stage: &Stage) -> Toke
             clippy::useless_conversion,
             clippy::explicit_counter_loop
         )]
-        ::streamflow::__private::stage(&#input, &#plan, (#(#ports,)*), #closure);
+        #input.stage(&#plan, (#(#ports,)*), #closure);
     }
 }
 

@@ -69,7 +69,7 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
@@ -89,72 +89,74 @@ fn called(lines: DStream<str>, y: u32) -> DStream<u32> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &lines,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            #[allow(unused_variables)]
-            let y = ::streamflow::__private::capture(&y);
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __x = ::streamflow::__private::apply(__x, parse);
-                        ::core::mem::forget(__at0);
-                        if let ::core::option::Option::Some(__x) = __x {
-                            let x = __x;
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
+    ::streamflow::__private::input(&lines)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                #[allow(unused_variables)]
+                let y = ::streamflow::__private::capture(&y);
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
                             );
-                            let __x = '__body: {
-                                if x > 10 {
-                                    break '__body 10;
-                                }
-                                x
-                            };
-                            ::core::mem::forget(__at1);
-                            let __at2 = ::streamflow::__private::At(
-                                &__OPERATORS[2usize],
-                            );
-                            let __x = ::streamflow::__private::apply(
-                                __x,
-                                |x| Some(x.checked_add(1)? + y),
-                            );
-                            ::core::mem::forget(__at2);
+                            let __x = ::streamflow::__private::apply(__x, parse);
+                            ::core::mem::forget(__at0);
                             if let ::core::option::Option::Some(__x) = __x {
-                                let __at3 = ::streamflow::__private::At(
-                                    &__OPERATORS[3usize],
+                                let x = __x;
+                                let __at1 = ::streamflow::__private::At(
+                                    &__OPERATORS[1usize],
                                 );
-                                let __x = ::streamflow::__private::apply(__x, |y| y + 1);
-                                ::core::mem::forget(__at3);
-                                let z = __x;
-                                let __at4 = ::streamflow::__private::At(
-                                    &__OPERATORS[4usize],
+                                let __x = '__body: {
+                                    if x > 10 {
+                                        break '__body 10;
+                                    }
+                                    x
+                                };
+                                ::core::mem::forget(__at1);
+                                let __at2 = ::streamflow::__private::At(
+                                    &__OPERATORS[2usize],
                                 );
-                                let __x = { z + y };
-                                ::core::mem::forget(__at4);
-                                let __at4 = ::streamflow::__private::At(
-                                    &__OPERATORS[4usize],
+                                let __x = ::streamflow::__private::apply(
+                                    __x,
+                                    |x| Some(x.checked_add(1)? + y),
                                 );
-                                __out
-                                    .0
-                                    .push(
-                                        ::streamflow::__private::declared::<
-                                            u32,
-                                        >({
-                                            let __l = __x;
-                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                        }),
+                                ::core::mem::forget(__at2);
+                                if let ::core::option::Option::Some(__x) = __x {
+                                    let __at3 = ::streamflow::__private::At(
+                                        &__OPERATORS[3usize],
                                     );
-                                ::core::mem::forget(__at4);
+                                    let __x = ::streamflow::__private::apply(__x, |y| y + 1);
+                                    ::core::mem::forget(__at3);
+                                    let z = __x;
+                                    let __at4 = ::streamflow::__private::At(
+                                        &__OPERATORS[4usize],
+                                    );
+                                    let __x = { z + y };
+                                    ::core::mem::forget(__at4);
+                                    let __at4 = ::streamflow::__private::At(
+                                        &__OPERATORS[4usize],
+                                    );
+                                    __out
+                                        .0
+                                        .push(
+                                            ::streamflow::__private::declared::<
+                                                u32,
+                                            >({
+                                                let __l = __x;
+                                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                            }),
+                                        );
+                                    ::core::mem::forget(__at4);
+                                }
                             }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n5 = __sink0.finish(&__OPERATORS[4usize]);
     __n5
 }

@@ -32,7 +32,7 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
@@ -55,54 +55,54 @@ fn fork(orders: DStream<Order>) -> (DStream<u64>, DStream<Order>) {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &orders,
-        &__STAGE0,
-        (__port0_0, __port1_0),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        if {
-                            let __at0 = ::streamflow::__private::At(
-                                &__OPERATORS[0usize],
-                            );
-                            let __keep: bool = {
-                                let order = &__x;
-                                { order.amount > 1000 }
-                            };
-                            ::core::mem::forget(__at0);
-                            __keep
-                        } {
-                            {
-                                let __at1 = ::streamflow::__private::At(
-                                    &__OPERATORS[1usize],
-                                );
-                                __out.1.push(&__x);
-                                ::core::mem::forget(__at1);
-                            }
-                            {
+    ::streamflow::__private::input(&orders)
+        .stage(
+            &__STAGE0,
+            (__port0_0, __port1_0),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            if {
                                 let __at0 = ::streamflow::__private::At(
                                     &__OPERATORS[0usize],
                                 );
-                                __out
-                                    .0
-                                    .push(
-                                        ::streamflow::__private::declared::<
-                                            Order,
-                                        >({
-                                            let __l = __x;
-                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                        }),
-                                    );
+                                let __keep: bool = {
+                                    let order = &__x;
+                                    { order.amount > 1000 }
+                                };
                                 ::core::mem::forget(__at0);
+                                __keep
+                            } {
+                                {
+                                    let __at1 = ::streamflow::__private::At(
+                                        &__OPERATORS[1usize],
+                                    );
+                                    __out.1.push(&__x);
+                                    ::core::mem::forget(__at1);
+                                }
+                                {
+                                    let __at0 = ::streamflow::__private::At(
+                                        &__OPERATORS[0usize],
+                                    );
+                                    __out
+                                        .0
+                                        .push(
+                                            ::streamflow::__private::declared::<
+                                                Order,
+                                            >({
+                                                let __l = __x;
+                                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                            }),
+                                        );
+                                    ::core::mem::forget(__at0);
+                                }
                             }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n1 = __sink0.finish(&__OPERATORS[0usize]);
     let __n2 = __sink1.finish(&__OPERATORS[1usize]);
     (::streamflow::__private::declared_stream::<u64, _>(__n2), __n1)

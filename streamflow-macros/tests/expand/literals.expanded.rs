@@ -42,7 +42,7 @@ fn literals(words: DStream<str>) -> DStream<(String, (u64, u8))> {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::ReduceByKey::new();
@@ -62,49 +62,53 @@ fn literals(words: DStream<str>) -> DStream<(String, (u64, u8))> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &words,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let word = __x;
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __x = { (word, (1, 2)) };
-                        ::core::mem::forget(__at0);
-                        let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
-                            __x,
-                        );
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        __out
-                            .0
-                            .push(
-                                {
-                                    let __l = __k;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let (__t0, __t1) = __v;
-                                    (
-                                        {
-                                            let __l = __t0;
-                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                        },
-                                        {
-                                            let __l = __t1;
-                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                        },
-                                    )
-                                },
+    ::streamflow::__private::input(&words)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let word = __x;
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
                             );
-                        ::core::mem::forget(__at1);
+                            let __x = { (word, (1, 2)) };
+                            ::core::mem::forget(__at0);
+                            let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
+                                __x,
+                            );
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out
+                                .0
+                                .push(
+                                    {
+                                        let __l = __k;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let (__t0, __t1) = __v;
+                                        (
+                                            {
+                                                let __l = __t0;
+                                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                            },
+                                            {
+                                                let __l = __t1;
+                                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                            },
+                                        )
+                                    },
+                                );
+                            ::core::mem::forget(__at1);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n2 = __sink0
         .finish(&__OPERATORS[1usize], move |a, _| a, ::core::option::Option::None);
     let __sink1 = ::streamflow::__private::sink::TopBy::new();
@@ -124,27 +128,29 @@ fn literals(words: DStream<str>) -> DStream<(String, (u64, u8))> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &__n2,
-        &__STAGE1,
-        (__port1_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                        __out
-                            .0
-                            .push({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            });
-                        ::core::mem::forget(__at2);
+    ::streamflow::__private::input(&__n2)
+        .stage(
+            &__STAGE1,
+            (__port1_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let __at2 = ::streamflow::__private::At(
+                                &__OPERATORS[2usize],
+                            );
+                            __out
+                                .0
+                                .push({
+                                    let __l = __x;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                });
+                            ::core::mem::forget(__at2);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n3 = __sink1.finish(&__OPERATORS[2usize], 3, move |(_, n)| *n);
     ::streamflow::__private::declared_stream::<(String, (u64, u8)), _>(__n3)
 }

@@ -33,7 +33,7 @@ pub fn outputs(lines: DStream<str>, top: usize) {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     println!("declared");
@@ -54,40 +54,44 @@ pub fn outputs(lines: DStream<str>, top: usize) {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &lines,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let line = __x;
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __x = { (line.len(), line) };
-                        ::core::mem::forget(__at0);
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        __out
-                            .0
-                            .push({
-                                let (__t0, __t1) = __x;
-                                (
-                                    {
-                                        let __l = __t0;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
-                                    {
-                                        let __l = __t1;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
-                                )
-                            });
-                        ::core::mem::forget(__at1);
+    ::streamflow::__private::input(&lines)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let line = __x;
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
+                            );
+                            let __x = { (line.len(), line) };
+                            ::core::mem::forget(__at0);
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out
+                                .0
+                                .push({
+                                    let (__t0, __t1) = __x;
+                                    (
+                                        {
+                                            let __l = __t0;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                        {
+                                            let __l = __t1;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                    )
+                                });
+                            ::core::mem::forget(__at1);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n2 = __sink0.finish(&__OPERATORS[1usize], top, move |(length, _)| *length);
     ::streamflow::__private::shared(&__n2);
     __n2.print(10);

@@ -47,7 +47,7 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Collect::new();
@@ -70,80 +70,82 @@ fn partitions(xs: DStream<u32>) -> (DStream<u32>, DStream<Vec<u32>>) {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &xs,
-        &__STAGE0,
-        (__port0_0, __port1_0),
-        {
-            move |mut __part, __out| {
-                let mut __buffer0 = ::std::vec::Vec::new();
-                let mut __buffer1 = ::std::vec::Vec::new();
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        {
-                            let __x = ::streamflow::__private::fork_to::map(&__x);
-                            let x = __x;
-                            let __at0 = ::streamflow::__private::At(
-                                &__OPERATORS[0usize],
-                            );
-                            let __x = { x + 1 };
-                            ::core::mem::forget(__at0);
-                            __buffer0
-                                .push(
-                                    ::streamflow::__private::Lifted::own({
-                                        let __l = __x;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    }),
+    ::streamflow::__private::input(&xs)
+        .stage(
+            &__STAGE0,
+            (__port0_0, __port1_0),
+            {
+                move |mut __part, __out| {
+                    let mut __buffer0 = ::std::vec::Vec::new();
+                    let mut __buffer1 = ::std::vec::Vec::new();
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            {
+                                let __x = ::streamflow::__private::fork_to::map(&__x);
+                                let x = __x;
+                                let __at0 = ::streamflow::__private::At(
+                                    &__OPERATORS[0usize],
                                 );
-                        }
-                        {
-                            __buffer1
-                                .push(
-                                    ::streamflow::__private::Lifted::own({
-                                        let __l = __x;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    }),
-                                );
+                                let __x = { x + 1 };
+                                ::core::mem::forget(__at0);
+                                __buffer0
+                                    .push(
+                                        ::streamflow::__private::Lifted::own({
+                                            let __l = __x;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        }),
+                                    );
+                            }
+                            {
+                                __buffer1
+                                    .push(
+                                        ::streamflow::__private::Lifted::own({
+                                            let __l = __x;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        }),
+                                    );
+                            }
                         }
                     }
-                }
-                {
-                    let xs = __buffer0.into_iter();
-                    let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                    for __x in { [xs.sum::<u32>()] } {
+                    {
+                        let xs = __buffer0.into_iter();
                         let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
+                        for __x in { [xs.sum::<u32>()] } {
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out
+                                .0
+                                .push(
+                                    ::streamflow::__private::declared::<
+                                        u32,
+                                    >({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    }),
+                                );
+                            ::core::mem::forget(__at1);
+                        }
+                        ::core::mem::forget(__at1);
+                    }
+                    {
+                        let __x = __buffer1;
+                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
                         __out
-                            .0
+                            .1
                             .push(
                                 ::streamflow::__private::declared::<
-                                    u32,
+                                    Vec<u32>,
                                 >({
                                     let __l = __x;
                                     (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
                                 }),
                             );
-                        ::core::mem::forget(__at1);
+                        ::core::mem::forget(__at2);
                     }
-                    ::core::mem::forget(__at1);
                 }
-                {
-                    let __x = __buffer1;
-                    let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                    __out
-                        .1
-                        .push(
-                            ::streamflow::__private::declared::<
-                                Vec<u32>,
-                            >({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            }),
-                        );
-                    ::core::mem::forget(__at2);
-                }
-            }
-        },
-    );
+            },
+        );
     let __n2 = __sink0.finish(&__OPERATORS[1usize]);
     let __n3 = __sink1.finish(&__OPERATORS[2usize]);
     (__n2, __n3)

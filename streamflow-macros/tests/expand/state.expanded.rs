@@ -30,7 +30,7 @@ fn state(
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{HasCodec as _, NoCodec as _};
@@ -54,64 +54,64 @@ fn state(
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &pairs,
-        &__STAGE0,
-        (__port0_0, __port1_0),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        {
-                            let __x = ::streamflow::__private::fork_to::map_with_state(
-                                &__x,
-                            );
-                            let (__k, __v) = ::streamflow::__private::pair_of::map_with_state(
-                                __x,
-                            );
-                            let __at0 = ::streamflow::__private::At(
-                                &__OPERATORS[0usize],
-                            );
-                            __out
-                                .0
-                                .push(
-                                    {
-                                        let __l = __k;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
-                                    {
-                                        let __l = __v;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
+    ::streamflow::__private::input(&pairs)
+        .stage(
+            &__STAGE0,
+            (__port0_0, __port1_0),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            {
+                                let __x = ::streamflow::__private::fork_to::map_with_state(
+                                    &__x,
                                 );
-                            ::core::mem::forget(__at0);
-                        }
-                        {
-                            let (__k, __v) = ::streamflow::__private::pair_of::update_state_by_key(
-                                __x,
-                            );
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
-                            );
-                            __out
-                                .1
-                                .push(
-                                    {
-                                        let __l = __k;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
-                                    {
-                                        let __l = __v;
-                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                    },
+                                let (__k, __v) = ::streamflow::__private::pair_of::map_with_state(
+                                    __x,
                                 );
-                            ::core::mem::forget(__at1);
+                                let __at0 = ::streamflow::__private::At(
+                                    &__OPERATORS[0usize],
+                                );
+                                __out
+                                    .0
+                                    .push(
+                                        {
+                                            let __l = __k;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                        {
+                                            let __l = __v;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                    );
+                                ::core::mem::forget(__at0);
+                            }
+                            {
+                                let (__k, __v) = ::streamflow::__private::pair_of::update_state_by_key(
+                                    __x,
+                                );
+                                let __at1 = ::streamflow::__private::At(
+                                    &__OPERATORS[1usize],
+                                );
+                                __out
+                                    .1
+                                    .push(
+                                        {
+                                            let __l = __k;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                        {
+                                            let __l = __v;
+                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                        },
+                                    );
+                                ::core::mem::forget(__at1);
+                            }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __states1 = __sink0
         .finish_function(
             &__OPERATORS[0usize],

@@ -51,7 +51,7 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::Distinct::new();
@@ -72,27 +72,29 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &here,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let __at2 = ::streamflow::__private::At(&__OPERATORS[2usize]);
-                        __out
-                            .0
-                            .push({
-                                let __l = __x;
-                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                            });
-                        ::core::mem::forget(__at2);
+    ::streamflow::__private::input(&here)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let __at2 = ::streamflow::__private::At(
+                                &__OPERATORS[2usize],
+                            );
+                            __out
+                                .0
+                                .push({
+                                    let __l = __x;
+                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                });
+                            ::core::mem::forget(__at2);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     #[allow(
         unused_braces,
         unused_parens,
@@ -107,35 +109,37 @@ fn union(here: DStream<u32>, there: DStream<str>) -> DStream<u32> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &there,
-        &__STAGE1,
-        (__port0_1,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let text = __x;
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        let __x = { text.parse().ok() };
-                        ::core::mem::forget(__at0);
-                        if let ::core::option::Option::Some(__x) = __x {
-                            let __at2 = ::streamflow::__private::At(
-                                &__OPERATORS[2usize],
+    ::streamflow::__private::input(&there)
+        .stage(
+            &__STAGE1,
+            (__port0_1,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let text = __x;
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
                             );
-                            __out
-                                .0
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
-                            ::core::mem::forget(__at2);
+                            let __x = { text.parse().ok() };
+                            ::core::mem::forget(__at0);
+                            if let ::core::option::Option::Some(__x) = __x {
+                                let __at2 = ::streamflow::__private::At(
+                                    &__OPERATORS[2usize],
+                                );
+                                __out
+                                    .0
+                                    .push({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    });
+                                ::core::mem::forget(__at2);
+                            }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n4 = __sink0.finish(&__OPERATORS[2usize], ::core::option::Option::None);
     ::streamflow::__private::declared_stream::<u32, _>(__n4)
 }

@@ -66,7 +66,7 @@ fn views(lines: DStream<str>, more: DStream<str>) -> DStream<(String, u64)> {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::CollectViews::<str>::new();
@@ -86,36 +86,36 @@ fn views(lines: DStream<str>, more: DStream<str>) -> DStream<(String, u64)> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &lines,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        if {
-                            let __at0 = ::streamflow::__private::At(
-                                &__OPERATORS[0usize],
-                            );
-                            let __keep: bool = {
-                                let line = &__x;
-                                { !line.is_empty() }
-                            };
-                            ::core::mem::forget(__at0);
-                            __keep
-                        } {
-                            let __at1 = ::streamflow::__private::At(
-                                &__OPERATORS[1usize],
-                            );
-                            __out.0.push(&__x);
-                            ::core::mem::forget(__at1);
+    ::streamflow::__private::input(&lines)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            if {
+                                let __at0 = ::streamflow::__private::At(
+                                    &__OPERATORS[0usize],
+                                );
+                                let __keep: bool = {
+                                    let line = &__x;
+                                    { !line.is_empty() }
+                                };
+                                ::core::mem::forget(__at0);
+                                __keep
+                            } {
+                                let __at1 = ::streamflow::__private::At(
+                                    &__OPERATORS[1usize],
+                                );
+                                __out.0.push(&__x);
+                                ::core::mem::forget(__at1);
+                            }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     #[allow(
         unused_braces,
         unused_parens,
@@ -130,22 +130,24 @@ fn views(lines: DStream<str>, more: DStream<str>) -> DStream<(String, u64)> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &more,
-        &__STAGE1,
-        (__port0_1,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        __out.0.push(&__x);
-                        ::core::mem::forget(__at1);
+    ::streamflow::__private::input(&more)
+        .stage(
+            &__STAGE1,
+            (__port0_1,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out.0.push(&__x);
+                            ::core::mem::forget(__at1);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n3 = __sink0.finish(&__OPERATORS[1usize]);
     let __n5 = counted(::core::clone::Clone::clone(&__n3));
     let __sink1 = ::streamflow::__private::sink::TopBy::new();
@@ -165,41 +167,41 @@ fn views(lines: DStream<str>, more: DStream<str>) -> DStream<(String, u64)> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &__n5,
-        &__STAGE2,
-        (__port1_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        if {
-                            let __at2 = ::streamflow::__private::At(
-                                &__OPERATORS[2usize],
-                            );
-                            let __keep: bool = {
-                                let (_, n) = &__x;
-                                { *n > 1 }
-                            };
-                            ::core::mem::forget(__at2);
-                            __keep
-                        } {
-                            let __at3 = ::streamflow::__private::At(
-                                &__OPERATORS[3usize],
-                            );
-                            __out
-                                .0
-                                .push({
-                                    let __l = __x;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                });
-                            ::core::mem::forget(__at3);
+    ::streamflow::__private::input(&__n5)
+        .stage(
+            &__STAGE2,
+            (__port1_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            if {
+                                let __at2 = ::streamflow::__private::At(
+                                    &__OPERATORS[2usize],
+                                );
+                                let __keep: bool = {
+                                    let (_, n) = &__x;
+                                    { *n > 1 }
+                                };
+                                ::core::mem::forget(__at2);
+                                __keep
+                            } {
+                                let __at3 = ::streamflow::__private::At(
+                                    &__OPERATORS[3usize],
+                                );
+                                __out
+                                    .0
+                                    .push({
+                                        let __l = __x;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    });
+                                ::core::mem::forget(__at3);
+                            }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n7 = __sink1.finish(&__OPERATORS[3usize], 3, move |(_, n)| *n);
     ::streamflow::__private::declared_stream::<(String, u64), _>(__n7)
 }

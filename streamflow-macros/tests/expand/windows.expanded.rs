@@ -33,7 +33,7 @@ fn windows(
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{HasCodec as _, NoCodec as _};
@@ -56,22 +56,24 @@ fn windows(
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &pairs,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let __at1 = ::streamflow::__private::At(&__OPERATORS[1usize]);
-                        __out.0.push(&__x);
-                        ::core::mem::forget(__at1);
+    ::streamflow::__private::input(&pairs)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let __at1 = ::streamflow::__private::At(
+                                &__OPERATORS[1usize],
+                            );
+                            __out.0.push(&__x);
+                            ::core::mem::forget(__at1);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n1 = pairs.window_by_parent(::core::time::Duration::new(60u64, 0u32));
     __n1.keep_with((&&__n1.block_tag()).codec());
     let __sink1 = ::streamflow::__private::sink::ReduceByKeyAndWindowInverse::new();
@@ -91,36 +93,38 @@ fn windows(
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &__n1,
-        &__STAGE1,
-        (__port1_0,),
-        {
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key_and_window(
-                            __x,
-                        );
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        __out
-                            .0
-                            .push(
-                                {
-                                    let __l = __k;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
-                                {
-                                    let __l = __v;
-                                    (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                },
+    ::streamflow::__private::input(&__n1)
+        .stage(
+            &__STAGE1,
+            (__port1_0,),
+            {
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key_and_window(
+                                __x,
                             );
-                        ::core::mem::forget(__at0);
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
+                            );
+                            __out
+                                .0
+                                .push(
+                                    {
+                                        let __l = __k;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                    {
+                                        let __l = __v;
+                                        (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                    },
+                                );
+                            ::core::mem::forget(__at0);
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n2 = __sink1
         .finish(
             &__OPERATORS[0usize],

@@ -54,7 +54,7 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
     };
     #[allow(unused_imports)]
     use ::streamflow::__private::{
-        HowFirst as _, HowId as _, HowSecond as _, HowView as _,
+        HowFirst as _, HowId as _, HowSecond as _, HowView as _, Views as _,
     };
     let __scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
     let __sink0 = ::streamflow::__private::sink::ReduceByKey::new();
@@ -74,63 +74,65 @@ fn word_count(lines: DStream<str>, min: usize) -> DStream<(String, u64)> {
         clippy::useless_conversion,
         clippy::explicit_counter_loop
     )]
-    ::streamflow::__private::stage(
-        &lines,
-        &__STAGE0,
-        (__port0_0,),
-        {
-            #[allow(unused_variables)]
-            let min = ::streamflow::__private::capture(&min);
-            move |mut __part, __out| {
-                for __chunk in __part.chunks() {
-                    for __x in __chunk {
-                        let line = __x;
-                        let __at0 = ::streamflow::__private::At(&__OPERATORS[0usize]);
-                        for __x in { line.split(' ') } {
-                            if {
-                                let __at1 = ::streamflow::__private::At(
-                                    &__OPERATORS[1usize],
-                                );
-                                let __keep: bool = {
-                                    let word = &__x;
-                                    { word.len() >= min }
-                                };
-                                ::core::mem::forget(__at1);
-                                __keep
-                            } {
-                                let word = __x;
-                                let __at2 = ::streamflow::__private::At(
-                                    &__OPERATORS[2usize],
-                                );
-                                let __x = { (word, 1) };
-                                ::core::mem::forget(__at2);
-                                let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
-                                    __x,
-                                );
-                                let __at3 = ::streamflow::__private::At(
-                                    &__OPERATORS[3usize],
-                                );
-                                __out
-                                    .0
-                                    .push(
-                                        {
-                                            let __l = __k;
-                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                        },
-                                        {
-                                            let __l = __v;
-                                            (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
-                                        },
+    ::streamflow::__private::input(&lines)
+        .stage(
+            &__STAGE0,
+            (__port0_0,),
+            {
+                #[allow(unused_variables)]
+                let min = ::streamflow::__private::capture(&min);
+                move |mut __part, __out| {
+                    for __chunk in __part.chunks() {
+                        for __x in __chunk {
+                            let line = __x;
+                            let __at0 = ::streamflow::__private::At(
+                                &__OPERATORS[0usize],
+                            );
+                            for __x in { line.split(' ') } {
+                                if {
+                                    let __at1 = ::streamflow::__private::At(
+                                        &__OPERATORS[1usize],
                                     );
-                                ::core::mem::forget(__at3);
+                                    let __keep: bool = {
+                                        let word = &__x;
+                                        { word.len() >= min }
+                                    };
+                                    ::core::mem::forget(__at1);
+                                    __keep
+                                } {
+                                    let word = __x;
+                                    let __at2 = ::streamflow::__private::At(
+                                        &__OPERATORS[2usize],
+                                    );
+                                    let __x = { (word, 1) };
+                                    ::core::mem::forget(__at2);
+                                    let (__k, __v) = ::streamflow::__private::pair_of::reduce_by_key(
+                                        __x,
+                                    );
+                                    let __at3 = ::streamflow::__private::At(
+                                        &__OPERATORS[3usize],
+                                    );
+                                    __out
+                                        .0
+                                        .push(
+                                            {
+                                                let __l = __k;
+                                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                            },
+                                            {
+                                                let __l = __v;
+                                                (&&&&::streamflow::__private::tag(&__l)).how().lift(__l)
+                                            },
+                                        );
+                                    ::core::mem::forget(__at3);
+                                }
                             }
+                            ::core::mem::forget(__at0);
                         }
-                        ::core::mem::forget(__at0);
                     }
                 }
-            }
-        },
-    );
+            },
+        );
     let __n4 = __sink0
         .finish(&__OPERATORS[3usize], move |a, b| a + b, ::core::option::Option::None);
     ::streamflow::__private::declared_stream::<(String, u64), _>(__n4)

@@ -200,13 +200,13 @@ impl Ledger {
     }
 
     /// Notes the lengths of the partitions of a stream. Each reader says so; all say the same.
-    pub(crate) fn set_lengths(&self, node: NodeId, lengths: impl Iterator<Item = usize>) {
+    pub(crate) fn set_lengths(&self, node: NodeId, lengths: &[usize]) {
         let border = &mut self.borders.borrow_mut()[node.0];
         (border.records, border.partitions, border.largest) = (0, 0, 0);
         for length in lengths {
-            border.records += length as u64;
+            border.records += *length as u64;
             border.partitions += 1;
-            border.largest = border.largest.max(length as u64);
+            border.largest = border.largest.max(*length as u64);
         }
     }
 

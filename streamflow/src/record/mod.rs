@@ -64,10 +64,6 @@ pub trait Record: Send + Sync + 'static {
     fn block_codec() -> Option<Codec<Self::Block>> {
         None
     }
-    /// The same in chunks, for loops that keep what they sum up in registers: fetching a chunk is a call, taking the next
-    /// record of it is not.
-    #[doc(hidden)]
-    fn chunks(held: &mut Self::Held) -> impl Iterator<Item = impl Iterator<Item = Self::View<'_>>>;
     /// Record `index` of a block without taking it.
     #[doc(hidden)]
     fn peek(block: &Self::Block, index: usize) -> &Self;
@@ -149,10 +145,6 @@ impl<T: Send + Sync + 'static> Record for T {
         held
     }
 
-    fn chunks(held: &mut Rows<T>) -> impl Iterator<Item = impl Iterator<Item = T>> {
-        std::iter::from_fn(|| held.next_chunk())
-    }
-
     fn peek(block: &Vec<T>, index: usize) -> &T {
         &block[index]
     }
@@ -207,10 +199,6 @@ impl Record for str {
         held.iter()
     }
 
-    fn chunks(held: &mut Arc<TextBlock>) -> impl Iterator<Item = impl Iterator<Item = &str>> {
-        std::iter::once(held.iter())
-    }
-
     fn peek(block: &TextBlock, index: usize) -> &str {
         block.get(index)
     }
@@ -250,10 +238,6 @@ impl Record for [u8] {
 
     fn views(held: &mut Arc<BytesBlock>) -> impl Iterator<Item = &[u8]> {
         held.iter()
-    }
-
-    fn chunks(held: &mut Arc<BytesBlock>) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
-        std::iter::once(held.iter())
     }
 
     fn peek(block: &BytesBlock, index: usize) -> &[u8] {

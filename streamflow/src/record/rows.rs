@@ -1,7 +1,8 @@
 //! Sized records of one partition in the hands of the task that reads them.
 //!
 //! When the task is the only reader, the records are moved out of the block. When others still need the block, they are
-//! cloned a chunk at a time, so that the copy stays in the nearest cache and a `Copy` record costs next to nothing.
+//! cloned a chunk at a time, so that the copy stays in the nearest cache. Records that are `Copy` need neither: a fused loop
+//! reads them where they lie ([`Rows::as_slice`]).
 
 use std::fmt;
 use std::mem;
@@ -42,6 +43,16 @@ impl<T> Rows<T> {
                 let clone = clone.expect("a shared stream has records that can be cloned");
                 Self { ready: Vec::new().into_iter(), shared: Some(Shared { block, next: 0, clone }) }
             }
+        }
+    }
+
+    /// The records that were not read yet, where they lie: in the block, if it is shared, also those that were cloned but
+    /// not read.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match &self.shared {
+            Some(shared) => &shared.block[shared.next - self.ready.len()..],
+            None => self.ready.as_slice(),
         }
     }
 
@@ -105,5 +116,21 @@ mod tests {
         let moved: Vec<String> = Rows::new(Arc::new(records), None).collect();
         assert_eq!(moved[0].as_ptr(), first, "the string itself was moved");
         assert_eq!(moved, cloned);
+    }
+
+    #[test]
+    fn a_slice_is_what_was_not_read_yet() {
+        let records: Vec<u64> = (0..chunk_records::<u64>() as u64 * 2 + 3).collect();
+        let block = Arc::new(records.clone());
+        let mut shared = Rows::new(Arc::clone(&block), Some(<[u64]>::to_vec));
+        let mut alone = Rows::new(Arc::new(records.clone()), None);
+        assert_eq!(shared.as_slice().as_ptr(), block.as_ptr(), "nothing was copied");
+        for read in [0, 1, chunk_records::<u64>(), 5] {
+            for rows in [&mut shared, &mut alone] {
+                let last = (read > 0).then(|| rows.nth(read - 1)).flatten();
+                assert_eq!(rows.as_slice().len(), rows.size_hint().0);
+                assert_eq!(*rows.as_slice(), records[last.map_or(0, |last| last as usize + 1)..]);
+            }
+        }
     }
 }

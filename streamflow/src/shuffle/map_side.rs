@@ -8,6 +8,7 @@ use super::table::{Loose, Row, Table};
 use super::{KeyHasher, partition_of};
 use crate::record::kept::Kept;
 use crate::record::own::{Lifted, LiftedKey};
+use crate::vectors::{filled, mapped};
 
 /// How the values of a key become one accumulator.
 ///
@@ -39,7 +40,7 @@ impl<K, A> Bucket<K, A> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Combined(table) => table.len(),
-            Self::Through(pieces) => pieces.iter().map(Chunks::len).sum(),
+            Self::Through(pieces) => rows_in(pieces),
         }
     }
 
@@ -50,7 +51,7 @@ impl<K, A> Bucket<K, A> {
             Self::Through(pieces) => pieces,
             Self::Combined(table) => {
                 let count = pieces(partitions);
-                let mut cut: Vec<_> = std::iter::repeat_with(|| Chunks::new(foreseen / count)).take(count).collect();
+                let mut cut = filled(count, || Chunks::new(foreseen / count));
                 for row in table.into_rows() {
                     let piece = partition_of(row.hash, partitions * count) % count;
                     cut[piece].push(Loose { key: row.key, acc: row.acc });
@@ -59,6 +60,15 @@ impl<K, A> Bucket<K, A> {
             }
         }
     }
+}
+
+/// The number of rows in some pieces.
+pub(crate) fn rows_in<R>(pieces: &[Chunks<R>]) -> usize {
+    let mut rows = 0;
+    for piece in pieces {
+        rows += piece.len();
+    }
+    rows
 }
 
 /// Into how many pieces a partition is cut when its rows are not combined: so many that the table of a piece stays in the
@@ -117,7 +127,7 @@ enum Mode<K: 'static, A> {
 
 impl<K, A> Mode<K, A> {
     fn combine(partitions: usize) -> Self {
-        Self::Combine { tables: std::iter::repeat_with(Table::new).take(partitions).collect() }
+        Self::Combine { tables: filled(partitions, Table::new) }
     }
 }
 
@@ -134,11 +144,12 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
 
     pub(crate) fn into_buckets(self) -> Vec<Bucket<K, G::Acc>> {
         match self.mode {
-            Mode::Combine { tables } => tables.into_iter().map(Bucket::Combined).collect(),
-            Mode::Through { pieces: all } => {
-                let mut all = all.into_iter();
+            Mode::Combine { tables } => mapped(tables, Bucket::Combined),
+            Mode::Through { pieces: mut all } => {
                 let count = pieces(self.partitions);
-                (0..self.partitions).map(|_| Bucket::Through(all.by_ref().take(count).collect())).collect()
+                let mut buckets = filled(self.partitions, || Bucket::Through(all.split_off(all.len() - count)));
+                buckets.reverse();
+                buckets
             }
         }
     }
@@ -184,9 +195,10 @@ impl<K: Hash + Eq, G: Aggregator> CombineWriter<K, G> {
         match &mut self.mode {
             Mode::Combine { tables } => {
                 if tables.iter().map(Table::len).sum::<usize>() > records / 8 * 7 {
-                    let combined = std::mem::take(tables).into_iter().map(Bucket::Combined);
-                    let pieces =
-                        combined.flat_map(|bucket| bucket.into_pieces(self.partitions, self.foreseen)).collect();
+                    let mut pieces = Vec::new();
+                    for table in std::mem::take(tables) {
+                        pieces.append(&mut Bucket::Combined(table).into_pieces(self.partitions, self.foreseen));
+                    }
                     self.mode = Mode::Through { pieces };
                 }
             }
@@ -238,7 +250,7 @@ pub struct ScatterWriter<K: 'static, V> {
 
 impl<K, V> ScatterWriter<K, V> {
     pub(crate) fn new(hasher: KeyHasher, partitions: usize) -> Self {
-        Self { hasher, buckets: std::iter::repeat_with(Vec::new).take(partitions).collect() }
+        Self { hasher, buckets: filled(partitions, Vec::new) }
     }
 
     pub(crate) fn into_buckets(self) -> Vec<Vec<Row<K, V>>> {

@@ -10,14 +10,14 @@ use super::table::{Loose, LooseTable, Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
 use crate::run::At;
+use crate::vectors::{filled, mapped, total_len};
 
 /// Turns `writers × partitions` around: for each partition its buckets, in the order of the writers.
 pub(crate) fn transpose<B>(written: Vec<Vec<B>>, partitions: usize) -> Vec<Vec<B>> {
-    let mut parts: Vec<Vec<B>> =
-        std::iter::repeat_with(|| Vec::with_capacity(written.len())).take(partitions).collect();
+    let mut parts = filled(partitions, || Vec::with_capacity(written.len()));
     for buckets in written {
-        for (part, bucket) in parts.iter_mut().zip(buckets) {
-            part.push(bucket);
+        for (part, bucket) in buckets.into_iter().enumerate() {
+            parts[part].push(bucket);
         }
     }
     parts
@@ -43,7 +43,7 @@ where
 {
     pub(crate) fn merged(self, written: Vec<Vec<Bucket<K, G::Acc>>>) -> Merged<Self> {
         let partitions = self.partitions;
-        let weight = written.iter().flatten().map(Bucket::len).sum();
+        let weight = total_len(&written, Bucket::len);
         Merged::new(Arc::new(self), transpose(written, partitions), weight)
     }
 }
@@ -63,7 +63,11 @@ where
         let records = match tables(buckets) {
             Ok(tables) => {
                 let table = merge_tables(&*self.aggregator, tables);
-                table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect()
+                let mut records = Vec::with_capacity(table.len());
+                for row in table.into_rows() {
+                    records.push((self.record)(row.key.into_key(), row.acc));
+                }
+                records
             }
             Err(buckets) => self.merge_pieces(buckets),
         };
@@ -101,7 +105,7 @@ where
 
 /// The rows of each piece, in chunks in the order of the buckets.
 fn by_piece<K, A>(buckets: Vec<Bucket<K, A>>, partitions: usize) -> impl Iterator<Item = Vec<Vec<Loose<K, A>>>> {
-    let mut buckets: Vec<_> = buckets.into_iter().map(|bucket| bucket.into_pieces(partitions, 0).into_iter()).collect();
+    let mut buckets = mapped(buckets, |bucket| bucket.into_pieces(partitions, 0).into_iter());
     let next = |bucket: &mut std::vec::IntoIter<Chunks<_>>| bucket.next().expect("all buckets have as many pieces");
     (0..pieces(partitions)).map(move |_| buckets.iter_mut().flat_map(|bucket| next(bucket).into_chunks()).collect())
 }
@@ -170,15 +174,17 @@ fn tables<K, A>(buckets: Vec<Bucket<K, A>>) -> Result<Vec<Table<K, A>>, Vec<Buck
 /// Groups the values of each key, in the order of the tasks and of the records in them.
 pub(crate) fn group<K: Hash + Eq, V>(buckets: Vec<Vec<Row<K, V>>>) -> Table<K, Vec<V>> {
     let mut groups = Table::new();
-    for row in buckets.into_iter().flatten() {
-        groups.merge(
-            row,
-            |value| vec![value],
-            |mut values: Vec<V>, value| {
-                values.push(value);
-                values
-            },
-        );
+    for bucket in buckets {
+        for row in bucket {
+            groups.merge(
+                row,
+                |value| vec![value],
+                |mut values: Vec<V>, value| {
+                    values.push(value);
+                    values
+                },
+            );
+        }
     }
     groups
 }

@@ -12,6 +12,7 @@ use crate::record::own::Lifted;
 use crate::record::{BytesBlock, Data, Record, TextBlock};
 use crate::run::Task;
 use crate::topology::AnyDataset;
+use crate::vectors::mapped;
 
 /// Collects owned records, one block a task.
 pub struct CollectRecords<T>(PhantomData<fn() -> T>);
@@ -36,7 +37,7 @@ impl<T: Data> Gather for CollectRecords<T> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<RecordWriter<T>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        Ok(cx.run.blocks::<T>(cx.node, written.into_iter().map(|writer| Arc::new(writer.0)).collect()))
+        Ok(cx.run.blocks::<T>(cx.node, mapped(written, |writer| Arc::new(writer.0))))
     }
 }
 
@@ -92,7 +93,7 @@ impl<T: ViewRecord<Block: Default> + ?Sized> Gather for CollectText<T> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ViewWriter<T>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        Ok(cx.run.blocks::<T>(cx.node, written.into_iter().map(|writer| Arc::new(writer.0)).collect()))
+        Ok(cx.run.blocks::<T>(cx.node, mapped(written, |writer| Arc::new(writer.0))))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, Foreseen};
 use crate::shuffle::reduce_side::MergeCombined;
 use crate::topology::AnyDataset;
+use crate::vectors::mapped;
 
 /// Combines the values of each key.
 pub struct Combine<K, G> {
@@ -72,7 +73,7 @@ impl<K: Key + Data, G: Aggregator> Gather for Combine<K, G> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<CombineWriter<K, G>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        self.merged(written.into_iter().map(CombineWriter::into_buckets).collect(), |key, acc| (key, acc), cx)
+        self.merged(mapped(written, CombineWriter::into_buckets), |key, acc| (key, acc), cx)
     }
 }
 
@@ -332,7 +333,7 @@ impl<K: Key + Data> Gather for CountByValue<K> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ValueWriter<K, Tally>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        self.0.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), |key, count| (key, count), cx)
+        self.0.merged(mapped(written, ValueWriter::into_buckets), |key, count| (key, count), cx)
     }
 }
 
@@ -358,7 +359,7 @@ impl<K: Key + Data> Gather for Distinct<K> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ValueWriter<K, Once>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        self.0.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), |key, ()| key, cx)
+        self.0.merged(mapped(written, ValueWriter::into_buckets), |key, ()| key, cx)
     }
 }
 

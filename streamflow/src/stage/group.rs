@@ -18,6 +18,7 @@ use crate::shuffle::map_side::ScatterWriter;
 use crate::shuffle::reduce_side::{group, transpose};
 use crate::shuffle::table::Row;
 use crate::topology::AnyDataset;
+use crate::vectors::{mapped, total_len};
 
 /// Buckets of rows as the data set of a node.
 pub(crate) fn scattered<K, V, M>(
@@ -31,8 +32,8 @@ where
     V: Send + 'static,
     M: Merge<Bucket = Vec<Row<K, V>>>,
 {
-    let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
-    let weight = written.iter().flatten().map(Vec::len).sum();
+    let written = mapped(written, ScatterWriter::into_buckets);
+    let weight = total_len(&written, Vec::len);
     cx.shuffled(Merged::new(Arc::new(merge), transpose(written, partitions), weight))
 }
 

@@ -23,6 +23,7 @@ use crate::shuffle::reduce_side::{group, transpose};
 use crate::shuffle::table::Row;
 use crate::time::lock;
 use crate::topology::{AnyDataset, Compute, StageId};
+use crate::vectors::{mapped, total_len};
 
 /// What an operator over two streams emits for one key.
 pub trait Match: Send + Sync + 'static {
@@ -128,22 +129,28 @@ impl<M: Match> Matched<M> {
     /// The buckets of one side: for each target partition, in the order of the map tasks.
     fn side<V: 'static>(&self, run: &Run<'_>, ports: &[usize], partitions: usize) -> Vec<Vec<Vec<Row<M::Key, V>>>> {
         let node = self.wiring.node();
-        let written = ports.iter().flat_map(|&port| run.collect::<ScatterWriter<M::Key, V>>(node, port));
-        transpose(written.map(ScatterWriter::into_buckets).collect(), partitions)
+        let mut written = Vec::new();
+        for port in ports {
+            for writer in run.collect::<ScatterWriter<M::Key, V>>(node, *port) {
+                written.push(writer.into_buckets());
+            }
+        }
+        transpose(written, partitions)
     }
 }
 
 impl<M: Match> Compute for Matched<M> {
     fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
-        for stage in &self.stages {
-            run.stage(*stage)?;
-        }
+        run.stages(&self.stages)?;
         let partitions = self.partitions.unwrap_or(run.parallelism());
         let left = self.side::<M::Left>(run, &self.left_ports, partitions);
         let right = self.side::<M::Right>(run, &self.right_ports, partitions);
-        let weight =
-            left.iter().flatten().map(Vec::len).sum::<usize>() + right.iter().flatten().map(Vec::len).sum::<usize>();
-        let buckets = left.into_iter().zip(right).map(|(left, right)| vec![Sides { left, right }]).collect();
+        let weight = total_len(&left, Vec::len) + total_len(&right, Vec::len);
+        let mut right = right.into_iter();
+        let buckets = mapped(left, |left| {
+            let right = right.next().expect("both sides have as many partitions");
+            vec![Sides { left, right }]
+        });
         let merge = Arc::new(MergeMatched::<M>(PhantomData));
         GatherCx { run, node: self.wiring.node() }.shuffled(Merged::new(merge, buckets, weight))
     }

@@ -14,6 +14,7 @@ use crate::record::own::Lifted;
 use crate::run::Task;
 use crate::shuffle::reduce_side::transpose;
 use crate::topology::AnyDataset;
+use crate::vectors::{filled, mapped, total_len};
 
 /// `repartition`.
 pub struct Repartition<T> {
@@ -57,12 +58,12 @@ impl<T: Data> Gather for Repartition<T> {
     fn writer(&self, task: Task) -> DealWriter<T> {
         // Each task starts at another partition, so that many small ones do not all fill the first.
         let next = task.partition % self.partitions;
-        DealWriter { buckets: std::iter::repeat_with(Vec::new).take(self.partitions).collect(), next }
+        DealWriter { buckets: filled(self.partitions, Vec::new), next }
     }
 
     fn gather(self: &Arc<Self>, written: Vec<DealWriter<T>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let weight = written.iter().flat_map(|writer| &writer.buckets).map(Vec::len).sum();
-        let written = written.into_iter().map(|writer| writer.buckets).collect();
+        let written = mapped(written, |writer| writer.buckets);
+        let weight = total_len(&written, Vec::len);
         cx.shuffled(Merged::new(Arc::new(Concat(PhantomData)), transpose(written, self.partitions), weight))
     }
 }

@@ -75,21 +75,31 @@ impl Wiring {
         compute: impl FnOnce(Vec<StageId>) -> Arc<dyn Compute>,
         change: impl FnOnce(&mut Node),
     ) -> DStream<T> {
+        let mut node = Node::new::<T>(Scope::name(operator.id), operator.name);
+        let topology = self.connect(&mut node, operator);
+        node.compute = Some(compute(node.writers.clone()));
+        change(&mut node);
+        let id = self.add(&topology, node);
+        DStream::new(topology, id)
+    }
+
+    /// Sets the stages that write to the node.
+    fn connect(&self, node: &mut Node, operator: &'static Operator) -> Topology {
         let ports = lock(&self.ports);
         let bound = || ports.iter().flatten();
         let topology = bound().next().expect("a sink is written to before it is finished").0.clone();
-        let writers: Vec<StageId> = bound().map(|(_, stage)| *stage).collect();
         if !bound().all(|(other, _)| other.is(&topology)) {
             topology.mistake(crate::Error::invalid(format!("{operator} takes streams of two different contexts")));
         }
-        let mut node = Node::new::<T>(Scope::name(operator.id), operator.name);
         node.operator = Some(operator);
-        node.compute = Some(compute(writers.clone()));
-        node.writers = writers;
-        change(&mut node);
+        node.writers = bound().map(|(_, stage)| *stage).collect();
+        topology
+    }
+
+    fn add(&self, topology: &Topology, node: Node) -> NodeId {
         let id = topology.add_node(node);
         self.node.set(id).expect("a sink is finished once");
-        DStream::new(topology, id)
+        id
     }
 }
 
@@ -172,11 +182,12 @@ struct Gathered<G> {
 
 impl<G: Gather> Compute for Gathered<G> {
     fn compute(&self, run: &Run<'_>) -> Result<AnyDataset> {
-        for stage in &self.stages {
-            run.stage(*stage)?;
-        }
+        run.stages(&self.stages)?;
         let node = self.wiring.node();
-        let written = (0..self.wiring.ports()).flat_map(|port| run.collect::<G::Writer>(node, port)).collect();
+        let mut written: Vec<G::Writer> = run.collect(node, 0);
+        for port in 1..self.wiring.ports() {
+            written.append(&mut run.collect(node, port));
+        }
         self.gather.gather(written, &GatherCx { run, node })
     }
 }
