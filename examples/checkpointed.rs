@@ -8,6 +8,8 @@
 //!
 //! The first shows a stop, files that arrive while the program is down, and the recovery, all in a temporary directory. The
 //! second counts the words of the files that are moved into `incoming`, until Ctrl-C; kill it as you like and start it again.
+//! With `--socket HOST:PORT` the lines of a TCP peer count too. Those that reached a batch are counted once, as files are; a
+//! peer that does not repeat its lines loses the newest by a kill. `acknowledged` shows one that does.
 //! Each batch writes two directories: `batch-TIME.txt`, the words of the batch, and `total-TIME.txt`, all words so far.
 
 mod common;
@@ -29,6 +31,9 @@ struct Args {
     /// The directory of the files; files must be moved in, complete.
     #[arg(long, value_name = "DIR", requires = "checkpoint")]
     dir: Option<PathBuf>,
+    /// A TCP peer whose lines count too.
+    #[arg(long, value_name = "HOST:PORT", requires = "dir")]
+    socket: Option<String>,
     /// Where the counts go.
     #[arg(long, value_name = "DIR", default_value = "counts")]
     out: PathBuf,
@@ -54,6 +59,7 @@ fn counts(lines: DStream<str>) -> (DStream<String>, DStream<String>) {
 struct Places {
     checkpoint: PathBuf,
     dir: PathBuf,
+    socket: Option<String>,
     out: PathBuf,
 }
 
@@ -68,7 +74,10 @@ fn start(places: &Places, args: &Args, threads: usize) -> streamflow::Result<Str
     let (ctx, _summary) = args.watch.build(builder)?;
     // Files that are there before the first start count too.
     let options = FileOptions::new().new_files_only(false);
-    let lines = ctx.text_file_stream_with(&places.dir.to_string_lossy(), options)?;
+    let mut lines = ctx.text_file_stream_with(&places.dir.to_string_lossy(), options)?;
+    if let Some(address) = &places.socket {
+        lines = ctx.union([lines, ctx.socket_text_stream(address)?])?;
+    }
     let (batch, total) = counts(lines);
     batch.save_as_text_files(places.out.join("batch").to_string_lossy(), "txt");
     total.save_as_text_files(places.out.join("total").to_string_lossy(), "txt");
@@ -82,7 +91,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return demonstrate(&args);
     };
     fs::create_dir_all(&dir)?;
-    let ctx = start(&Places { checkpoint, dir, out: args.out.clone() }, &args, args.threads)?;
+    let places = Places { checkpoint, dir, socket: args.socket.clone(), out: args.out.clone() };
+    let ctx = start(&places, &args, args.threads)?;
     ctx.await_termination()?;
     Ok(())
 }
@@ -92,7 +102,7 @@ fn demonstrate(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let own = tempfile::tempdir()?;
     let (dir, out) = (own.path().join("incoming"), own.path().join("counts"));
     let checkpoint = args.checkpoint.clone().unwrap_or_else(|| own.path().join("checkpoint"));
-    let places = Places { checkpoint, dir, out };
+    let places = Places { checkpoint, dir, socket: None, out };
     fs::create_dir_all(&places.dir)?;
     let some_batches = Duration::from_millis(args.interval * 6);
 

@@ -36,7 +36,7 @@ fn expand_function(attribute: TokenStream, item: ItemFn) -> TokenStream {
             if is_asked(&function.item.sig.ident) {
                 eprintln!("{topology}\n{}", Listing(&program, &topology));
             }
-            emit::emit(&function, &topology, &program)
+            emit::emit(&function, &topology, &program, &options)
         }
         errors => {
             let (errors, fallback) = (compile_errors(errors), emit::fallback(&function.item));

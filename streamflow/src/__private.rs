@@ -2,6 +2,8 @@
 
 mod operators;
 
+use std::time::Duration;
+
 pub use self::operators::{fork_to, pair_of};
 pub use crate::plan::{Function, Fused, Operator, StagePlan};
 pub use crate::record::Fork;
@@ -67,6 +69,11 @@ pub mod sink {
 /// A result of the declared type, which its sink has checked already (`yields`); so a mistake shows there only.
 pub fn declared_stream<T: Record, R: Record>(stream: DStream<R>) -> DStream<T> {
     stream.retyped()
+}
+
+/// Notes the batch interval that the function of a stream is written for.
+pub fn written_for<T: Record + ?Sized>(stream: &DStream<T>, function: &'static Function, interval: Duration) {
+    stream.topology().written_for(function, interval);
 }
 
 /// Notes that a stream has several consumers.

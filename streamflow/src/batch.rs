@@ -77,6 +77,12 @@ impl<T: Record + ?Sized> Batch<T> {
         (self.blocks, self.cloner)
     }
 
+    /// The same batch for those outside of the context: its methods work on the calling thread.
+    pub(crate) fn detached(mut self) -> Self {
+        self.cx.exec = None;
+        self
+    }
+
     fn like<U: Record + ?Sized>(cx: BatchCx, blocks: Vec<Arc<U::Block>>, cloner: Option<U::Cloner>) -> Batch<U> {
         Batch { blocks, cloner, cx }
     }

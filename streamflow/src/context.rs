@@ -26,6 +26,8 @@ use crate::metrics::meters::Meters;
 use crate::plan::explain::Explanation;
 use crate::record::Fork;
 use crate::recovery::Recovery;
+use crate::recovery::inspect::{self, CheckpointSummary};
+use crate::recovery::lock::DirectoryLock;
 use crate::run::{Engine, Grid};
 use crate::scheduler::generator::SharedInput;
 use crate::scheduler::jobs::JobSet;
@@ -88,6 +90,8 @@ struct Core {
 /// What changes hands when a context starts and stops; its lock makes these exclusive.
 #[derive(Default)]
 struct Life {
+    /// Until the start, if the context looked into its checkpoint directory before.
+    lock: Option<DirectoryLock>,
     recovery: Option<Arc<Recovery>>,
     inputs: Vec<SharedInput>,
     scheduler: Option<Scheduler>,
@@ -114,6 +118,64 @@ impl StreamingContext {
             meters: OnceLock::new(),
         };
         Self(Arc::new(Handle { core: Arc::new(core) }))
+    }
+
+    /// A context that goes on where its checkpoint ends, or begins anew: what [`start`](Self::start) will do, said now, so
+    /// that the program can decide by it.
+    ///
+    /// Beside the context it returns what the checkpoint directory of the settings holds, or nothing if no program has begun
+    /// there. A program that need not know builds a context by [`build`](StreamingContextBuilder::build), which recovers or
+    /// begins just the same. Streams and outputs are declared in both cases: they are code, which no checkpoint holds.
+    ///
+    /// From now on no other program gets into the directory, until the context is stopped or dropped.
+    ///
+    /// **Cost**: the checkpoint is read, as the start does once more.
+    /// **Source**: Spark's `StreamingContext.getOrCreate`. There the checkpoint holds the topology, so the function that
+    /// declares it is called for a new directory only, and a changed program cannot be recovered. A checkpoint that cannot be
+    /// read is always an error here; there is no `createOnError`.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument): the settings cannot be used, or have no checkpoint directory;
+    /// [`IllegalState`](crate::ErrorKind::IllegalState): a running program has the directory;
+    /// [`Damaged`](crate::ErrorKind::Damaged): the directory cannot be recovered, although something was there; and
+    /// [`Io`](crate::ErrorKind::Io) when it cannot be read.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use streamflow::{ManualClock, StreamingContext};
+    ///
+    /// # let scratch = tempfile::tempdir().unwrap();
+    /// # let directory = scratch.path().join("checkpoint");
+    /// let clock = ManualClock::new();
+    /// let run = || {
+    ///     let settings = StreamingContext::builder("payments").clock(clock.clone()).checkpoint(&directory);
+    ///     let (ctx, found) = StreamingContext::recover_or_create(settings)?;
+    ///     let begun = match &found {
+    ///         Some(checkpoint) => format!("goes on; {} batches run again", checkpoint.waiting.len()),
+    ///         None => "begins: this is the place to import the old data".to_owned(),
+    ///     };
+    ///     ctx.text_file_stream(&scratch.path().to_string_lossy())?.print(10);
+    ///     ctx.start()?;
+    ///     ctx.stop()?;
+    ///     Ok::<_, streamflow::Error>(begun)
+    /// };
+    /// assert_eq!(run()?, "begins: this is the place to import the old data");
+    /// assert_eq!(run()?, "goes on; 0 batches run again");
+    /// # Ok::<(), streamflow::Error>(())
+    /// ```
+    pub fn recover_or_create(settings: StreamingContextBuilder) -> Result<(Self, Option<CheckpointSummary>)> {
+        let ctx = settings.build()?;
+        let config = &ctx.core().config;
+        let Some(checkpoint) = &config.checkpoint else {
+            return Err(Error::invalid(
+                "there is no directory to recover from: say `.checkpoint(directory)` on the builder, or use `build`",
+            ));
+        };
+        let taken = DirectoryLock::take(&config.files, &checkpoint.dir, &config.name)?;
+        let found = inspect::look(&config.files, &checkpoint.dir)?;
+        lock(&ctx.core().life).lock = Some(taken);
+        Ok((ctx, found))
     }
 
     fn core(&self) -> &Arc<Core> {
@@ -196,8 +258,9 @@ impl StreamingContext {
     ///
     /// Called by a closure or an output of a running batch, it returns at once, and the context stops after that batch.
     ///
-    /// **Cost**: blocks for as long as the running batch takes. An input that does not stop is left behind after the time
-    /// limit of a graceful stop.
+    /// **Cost**: blocks for as long as the running batch takes, and then for receivers that do not return when they are told to
+    /// stop: up to the [`stop_timeout`](crate::source::ReceiverOptions::stop_timeout) of each, and for all together up to the
+    /// [time limit](StreamingContextBuilder::graceful_stop_timeout) of a graceful stop. After that they are left behind.
     ///
     /// # Errors
     /// [`IllegalState`](crate::ErrorKind::IllegalState): called by a listener of this context, which would wait for itself.
@@ -365,7 +428,7 @@ impl Core {
         self.bus.start(&config.name)?;
         let now = config.clock.now();
         let events = CheckpointEvents::new(self.bus.clone(), Arc::clone(&config.clock));
-        let mut start = resume::open(config, &graph, now, &events)?;
+        let mut start = resume::open(config, life.lock.take(), &graph, now, &events)?;
         let inputs = std::mem::take(&mut life.inputs);
         let meters = self.observe(life, &graph, &inputs, &events)?;
         let backlog = self.start_inputs(&inputs, meters, &start)?;
@@ -470,7 +533,7 @@ impl Core {
 
     /// The last step of a stop and of a start that failed.
     fn end(&self, mut life: MutexGuard<'_, Life>) {
-        life.recovery = None;
+        (life.lock, life.recovery) = (None, None);
         self.bus.close();
         self.close_ui(&mut life);
         self.topology.close();

@@ -175,10 +175,13 @@ pub use streamflow_macros::Record;
 /// | state | `update_state_by_key` `update_state_by_partition` `map_with_state` `state_snapshots` |
 /// | outputs | `print` `save_as_text_files` `save_as_object_files` `foreach_batch` `foreach_partition` `foreach` `to` |
 ///
+/// Spark's `cache`, `persist` and `checkpoint` of a stream are not needed; its `slice` and `remember` are methods of the
+/// stream that a function returns: [`DStream::remember`].
+///
 /// What each yields for given batches stands in `docs/semantics.md`, what to choose when in `docs/windows.md`.
 ///
 /// `#[stream(batch = 1s)]` says the batch interval of the context that the function is meant for, so that windows are checked
-/// against it at compile time.
+/// against it at compile time. A context with another interval refuses to start.
 ///
 /// # Mistakes
 ///

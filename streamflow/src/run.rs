@@ -61,6 +61,8 @@ pub(crate) struct Run<'e> {
     engine: &'e Engine,
     time: BatchTime,
     rerun: bool,
+    /// Batches before this one are never run again.
+    settled_before: BatchTime,
     nodes: Vec<RefCell<Option<Result<AnyDataset>>>>,
     stages: Vec<RefCell<Option<Result<()>>>>,
     written: Vec<RefCell<Vec<Option<Box<dyn Any>>>>>,
@@ -74,6 +76,7 @@ impl<'e> Run<'e> {
             engine,
             time,
             rerun,
+            settled_before: time,
             nodes: std::iter::repeat_with(RefCell::default).take(nodes).collect(),
             stages: std::iter::repeat_with(RefCell::default).take(engine.graph.stages.len()).collect(),
             written: std::iter::repeat_with(RefCell::default).take(nodes).collect(),
@@ -81,8 +84,18 @@ impl<'e> Run<'e> {
         }
     }
 
+    /// The same, while an earlier batch may still be run again.
+    pub(crate) fn with_settled_before(self, settled_before: BatchTime) -> Self {
+        Self { settled_before, ..self }
+    }
+
     pub(crate) fn time(&self) -> BatchTime {
         self.time
+    }
+
+    /// Batches before this one are never run again.
+    pub(crate) fn settled_before(&self) -> BatchTime {
+        self.settled_before
     }
 
     /// Whether the batch was begun before, by a run that did not end.
@@ -131,6 +144,12 @@ impl<'e> Run<'e> {
     fn is_due(&self, slide: Duration) -> bool {
         let Some(grid) = self.engine.grid else { return true };
         slide.is_zero() || self.time.since(grid.zero).as_millis().is_multiple_of(slide.as_millis())
+    }
+
+    /// The first time at which a node yields a data set, and the distance of its times. In batch mode there is one time.
+    pub(crate) fn times_of(&self, node: NodeId) -> (BatchTime, Duration) {
+        let slide = self.engine.graph.nodes[node.0].slide;
+        self.engine.grid.map_or((self.time, Duration::from_millis(1)), |grid| (grid.zero + slide, slide))
     }
 
     /// Whether a node yields a data set in this batch.

@@ -3,8 +3,12 @@
 //! Nothing here sleeps or depends on the machine's speed: batches are due when the test says so, and the test goes on when
 //! they are completed. The library is tested with the same tools.
 //!
-//! [`run`] is the short form for a function from one stream to another; a [`Driver`] is for everything else.
+//! [`run`] is the short form for a function from one stream to another; a [`Driver`] is for everything else. The function of
+//! a `map_with_state` can be tested by itself, with a [`state`].
 
+mod states;
+
+pub use self::states::{StateChange, state, state_change, state_timing_out};
 pub use crate::fs::{IoFailure, SimulatedFs};
 
 use std::collections::VecDeque;

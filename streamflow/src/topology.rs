@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -194,12 +194,29 @@ struct Shared {
 struct Draft {
     graph: Graph,
     names: HashMap<String, usize>,
+    /// Functions that say the batch interval that they are written for.
+    written_for: Vec<(&'static Function, Duration)>,
     mistakes: Vec<Error>,
+}
+
+/// A topology for those who must not keep its closures and states in memory.
+#[derive(Clone)]
+pub(crate) struct WeakTopology(Weak<Shared>);
+
+impl WeakTopology {
+    /// Whether its declaration has not ended; that of a topology that is gone has.
+    pub(crate) fn is_draft(&self) -> bool {
+        self.0.upgrade().is_some_and(|shared| shared.frozen.get().is_none())
+    }
 }
 
 impl Topology {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Shared { draft: Mutex::default(), frozen: OnceLock::new(), closed: AtomicBool::new(false) }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakTopology {
+        WeakTopology(Arc::downgrade(&self.0))
     }
 
     /// Whether both are one topology.
@@ -247,6 +264,11 @@ impl Topology {
         if let Some(state) = lock(&self.0.draft).graph.nodes.get(node.0).and_then(|node| node.state.as_ref()) {
             state.set_codec(codec);
         }
+    }
+
+    /// Notes the batch interval that a function is written for; the start of the context compares it with its own.
+    pub(crate) fn written_for(&self, function: &'static Function, interval: Duration) {
+        lock(&self.0.draft).written_for.push((function, interval));
     }
 
     /// Remembers a mistake in the declaration; the start of the context reports it.
@@ -299,8 +321,10 @@ impl Topology {
         if let Some(mistake) = self.take_mistake() {
             return Err(mistake);
         }
-        let mut graph = std::mem::take(&mut lock(&self.0.draft).graph);
+        let mut draft = lock(&self.0.draft);
+        let mut graph = std::mem::take(&mut draft.graph);
         if !interval.is_zero() {
+            draft.written_for.iter().try_for_each(|(function, wanted)| same_interval(function, *wanted, interval))?;
             graph.find_slides(interval)?;
         }
         Ok(Arc::clone(self.0.frozen.get_or_init(|| Arc::new(graph))))
@@ -318,6 +342,19 @@ impl Topology {
             None => look(&lock(&self.0.draft).graph),
         }
     }
+}
+
+/// Checks that a function which says its batch interval runs with it.
+fn same_interval(function: &Function, wanted: Duration, interval: Duration) -> Result<()> {
+    if wanted == interval {
+        return Ok(());
+    }
+    let Function { name, file, .. } = function;
+    Err(Error::invalid(format!(
+        "`{name}` is written for batches every {wanted:?}, and the context makes them every {interval:?}: its windows were \
+         checked for the one and may not fit the other; give the builder a `.batch_interval(..)` of {wanted:?}, or change \
+         the `batch` of `#[stream(batch = ..)]` in {file}"
+    )))
 }
 
 thread_local! {

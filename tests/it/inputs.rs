@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use streamflow::listener::{ReceiverInfo, StreamingListener};
-use streamflow::source::{BadLines, Queue, Receiver, SendError, SocketOptions, Store};
+use streamflow::source::{BadLines, FileOptions, Queue, Receiver, SendError, SocketOptions, Store};
 use streamflow::testing::Driver;
 use streamflow::{DStream, Error, ErrorKind, Result, StreamingContext};
 
@@ -159,4 +159,54 @@ fn a_directory_of_files_to_a_directory_of_files() {
     assert_eq!(saved(2_000).unwrap(), "to be\nor not\n");
     assert!(saved(1_000).is_err() && saved(3_000).is_err(), "empty batches have no partition");
     assert!(dir.path().join("out-3000.txt/_SUCCESS").exists());
+}
+
+#[test]
+fn a_directory_that_is_not_there_makes_the_start_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("in");
+    let start = |path: &str| {
+        let test = Driver::new().unwrap();
+        test.context().text_file_stream(path).unwrap().print(1);
+        test.context().start()
+    };
+    let error = start(missing.to_str().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains(&format!("the directory `{}`", missing.display())), "{error}");
+    assert!(error.to_string().contains("must_exist(false)"), "{error}");
+    std::fs::write(&missing, "a file").unwrap();
+    assert!(start(missing.to_str().unwrap()).unwrap_err().to_string().contains("cannot be listed"));
+    start(dir.path().join("of-*/").to_str().unwrap()).unwrap();
+}
+
+/// Counts the errors of inputs that it hears of.
+#[derive(Clone, Default)]
+struct Errors(Arc<Mutex<Vec<String>>>);
+
+impl StreamingListener for Errors {
+    fn on_receiver_error(&self, receiver: &ReceiverInfo) {
+        self.0.lock().unwrap().push(format!("{:?}", receiver.last_error));
+    }
+}
+
+#[test]
+fn a_directory_that_appears_later_is_an_error_once_and_then_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let later = dir.path().join("later");
+    let mut test = Driver::new().unwrap();
+    let heard = Errors::default();
+    test.context().add_listener(heard.clone());
+    let options = FileOptions::new().must_exist(false);
+    let lines = lines_of(&test.context().text_file_stream_with(later.to_str().unwrap(), options).unwrap());
+    test.run_batches(3).unwrap();
+    assert_eq!(test.context().metrics().inputs[0].errors, 1, "three batches, one error");
+    std::fs::create_dir(&later).unwrap();
+    std::fs::write(later.join("a"), "to be\n").unwrap();
+    let file = std::fs::File::options().write(true).open(later.join("a")).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_millis(3_500)).unwrap();
+    test.run_batches(1).unwrap();
+    assert_eq!(*lines.lock().unwrap(), ["to be"]);
+    test.context().stop().unwrap();
+    let heard = heard.0.lock().unwrap();
+    assert!(heard.len() == 1 && heard[0].contains("cannot list the files of"), "{heard:?}");
 }

@@ -13,3 +13,4 @@ mod metrics;
 mod outputs;
 mod page;
 mod recovery;
+mod remember;

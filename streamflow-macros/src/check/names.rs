@@ -39,9 +39,28 @@ const VALUE_METHODS: &[(&[&str], &str, &str)] = &[
         "apply it to the records, for instance `.map(|x| ..)`",
     ),
     (
-        &["cache", "persist", "unpersist", "checkpoint"],
-        "a stream that is used more than once is computed once",
+        &["cache", "persist", "unpersist"],
+        "a stream that is used more than once is computed once, and its batches are in memory already",
         "leave it out",
+    ),
+    (
+        &["checkpoint"],
+        "all windows and states of a program are in its checkpoint",
+        "leave it out, and write `.checkpoint(directory)` on the builder of the context",
+    ),
+];
+
+/// Methods that a stream has outside of stream functions only, with the reason and what to type instead.
+const OUTSIDE: &[(&str, &str, &str)] = &[
+    (
+        "remember",
+        "what is remembered is handed to the program that holds the context",
+        "return the stream, and write `let recent = it.remember(duration);` where the function is called",
+    ),
+    (
+        "slice",
+        "a topology is only declared here; its batches can be asked for while it runs",
+        "return the stream; where the function is called, `it.remember(duration)` gives a handle with `slice(from, to)`",
     ),
 ];
 
@@ -50,6 +69,9 @@ pub(crate) fn unknown(name: &Ident) -> Mistake {
     let text = name.to_string();
     if let Some((_, reason, help)) = VALUE_METHODS.iter().find(|(names, _, _)| names.contains(&text.as_str())) {
         return Mistake::at(name.span(), format!("a stream has no method `{text}`")).reason(reason).help(help);
+    }
+    if let Some((_, reason, help)) = OUTSIDE.iter().find(|(name, _, _)| *name == text) {
+        return Mistake::at(name.span(), format!("`{text}` is no operator")).reason(reason).help(help);
     }
     let mistake = Mistake::at(name.span(), format!("unknown operator `{text}`"));
     match ops::suggest(&text) {

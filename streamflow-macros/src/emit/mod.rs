@@ -23,11 +23,11 @@ use crate::hygiene;
 use crate::lower::{Program, Sink, SinkKind, Step, names_used};
 use crate::model::{Applied, Argument, Node, NodeId, NodeKind, Shape, Topology};
 use crate::ops::{Kind, Takes, Wide};
-use crate::parse::{Function, PlainNames, Statement};
+use crate::parse::{Function, Options, PlainNames, Statement};
 use crate::types::is_view;
 
 /// Emits a function without mistakes.
-pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) -> TokenStream {
+pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program, options: &Options) -> TokenStream {
     let emitter = Emitter { topology, program, plain: PlainNames::of(function), buffers: Cell::new(0) };
     let syn::ItemFn { attrs, vis, sig, .. } = &function.item;
     let plan = plan::plan(&emitter, &sig.ident);
@@ -37,6 +37,7 @@ pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) 
     let parameters = topology.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Parameter(_)));
     let shared = parameters.map(|(id, _)| emitter.shared(id));
     let steps = program.steps.iter().map(|step| emitter.step(*step));
+    let interval = emitter.interval(options);
     let (codecs, results) = (emitter.codecs(), emitter.results());
     quote! {
         #(#attrs)*
@@ -47,6 +48,7 @@ pub(crate) fn emit(function: &Function, topology: &Topology, program: &Program) 
             use ::streamflow::__private::{HowFirst as _, HowId as _, HowSecond as _, HowView as _};
             #codecs
             let #scope = ::streamflow::__private::Scope::enter(&__FUNCTION);
+            #interval
             #plain
             #(#tables)*
             #(#shared)*
@@ -65,6 +67,19 @@ struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
+    /// Tells the runtime the batch interval that the function is written for, if it says one.
+    fn interval(&self, options: &Options) -> TokenStream {
+        let mut parameters = self.topology.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Parameter(_)));
+        let (Some(batch), Some((parameter, _))) = (&options.batch, parameters.next()) else {
+            return TokenStream::new();
+        };
+        let stream = self.handle(parameter);
+        let interval = batch.to_expr().expect("an interval that fits a duration, which was seen when it was read");
+        quote_spanned!(hygiene::at(batch.span)=>
+            ::streamflow::__private::written_for(&#stream, &__FUNCTION, #interval);
+        )
+    }
+
     fn plain_statements(&self, function: &Function) -> TokenStream {
         let last = function.statements.len().saturating_sub(1);
         let plain = function.statements.iter().enumerate().filter_map(|(index, statement)| match statement {

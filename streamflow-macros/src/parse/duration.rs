@@ -70,7 +70,8 @@ impl Literal {
         }
     }
 
-    fn to_expr(&self) -> syn::Result<Expr> {
+    /// The duration as an expression.
+    pub(crate) fn to_expr(&self) -> syn::Result<Expr> {
         let seconds = u64::try_from(self.nanos / 1_000_000_000)
             .map_err(|_| syn::Error::from(Mistake::at(self.span, "this duration does not fit a `Duration`")))?;
         let nanos = u32::try_from(self.nanos % 1_000_000_000).expect("a remainder of a second");

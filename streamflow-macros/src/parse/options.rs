@@ -50,6 +50,7 @@ fn interval(literal: &Lit) -> syn::Result<Literal> {
         let mistake = Mistake::at(literal.span(), "the batch interval is zero");
         return Err(mistake.reason("time advances by one interval from batch to batch").into());
     }
+    interval.to_expr()?;
     Ok(interval)
 }
 

@@ -143,7 +143,8 @@ impl StreamingContextBuilder {
         self
     }
 
-    /// How long a graceful stop may take, by the machine's clock; ten batch intervals if it is not set.
+    /// How long a graceful stop may take, by the machine's clock; ten batch intervals if it is not set. Any stop waits for so
+    /// long, at most, for receivers that do not return.
     ///
     /// **Source**: Spark's `spark.streaming.gracefulStopTimeout`.
     pub fn graceful_stop_timeout(mut self, timeout: Duration) -> Self {
@@ -201,7 +202,11 @@ impl StreamingContextBuilder {
     ///
     /// On [`start`](StreamingContext::start) an existing checkpoint is recovered, otherwise a new one begun. Windows and state
     /// go on where they were, every batch has the same input as before, and outputs that are idempotent or transactional are
-    /// exactly once. The directory belongs to one program at a time.
+    /// exactly once. A program that wants to know which of the two it is asks
+    /// [`recover_or_create`](StreamingContext::recover_or_create).
+    ///
+    /// The directory belongs to one running program: a start fails if another process, or another context of this one, has
+    /// it, and says which. The system lets go of it when the process ends, in whatever way.
     ///
     /// **Cost**: two synced writes for each batch, and every [`checkpoint_interval`](Self::checkpoint_interval) one for the
     /// states that changed, off the batch's path.

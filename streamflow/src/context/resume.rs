@@ -8,6 +8,7 @@ use super::builder::Config;
 use crate::error::{Error, Result};
 use crate::listener::RecoveryInfo;
 use crate::recovery::batch_log::Planned;
+use crate::recovery::lock::DirectoryLock;
 use crate::recovery::settings::MissedBatches;
 use crate::recovery::{ContextFacts, Recovery};
 use crate::scheduler::generator::SharedInput;
@@ -32,8 +33,14 @@ pub(super) struct Start {
     replay: Vec<Planned>,
 }
 
-/// Recovers the checkpoint of the context, if it has a directory.
-pub(super) fn open(config: &Config, graph: &Graph, now: BatchTime, events: &CheckpointEvents) -> Result<Start> {
+/// Recovers the checkpoint of the context, if it has a directory, whose lock it may have taken before.
+pub(super) fn open(
+    config: &Config,
+    lock: Option<DirectoryLock>,
+    graph: &Graph,
+    now: BatchTime,
+    events: &CheckpointEvents,
+) -> Result<Start> {
     let Some(settings) = &config.checkpoint else {
         if !config.ephemeral {
             refuse_state(graph)?;
@@ -45,7 +52,8 @@ pub(super) fn open(config: &Config, graph: &Graph, now: BatchTime, events: &Chec
     };
     let Config { name, interval, parallelism, .. } = config;
     let facts = ContextFacts { name, interval: *interval, now, parallelism: *parallelism, events };
-    let (recovery, resumption) = Recovery::open(&config.files, settings, graph, &facts)?;
+    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, &config.name), Ok)?;
+    let (recovery, resumption) = Recovery::open(&config.files, lock, settings, graph, &facts)?;
     Ok(Start {
         zero: resumption.zero,
         began: resumption.began,
@@ -86,9 +94,27 @@ impl Start {
     /// Where an input keeps what it receives.
     pub(super) fn input_log(&self, config: &Config, input: &str) -> Option<InputLog> {
         let settings = config.checkpoint.as_ref()?;
-        let name: String = input.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        Some(InputLog { files: Arc::clone(&config.files), dir: settings.dir.join("received").join(name) })
+        let dir = settings.dir.join("received").join(directory_name(input));
+        Some(InputLog { files: Arc::clone(&config.files), dir })
     }
+}
+
+/// The name of an input as that of a directory: another one for each input, on every file system.
+fn directory_name(input: &str) -> String {
+    use std::fmt::Write;
+
+    if input.is_empty() {
+        return "%".to_owned();
+    }
+    let mut name = String::with_capacity(input.len());
+    for byte in input.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
+            // Also capital letters: some file systems do not tell them from small ones.
+            other => write!(name, "%{other:02x}").expect("a string takes everything"),
+        }
+    }
+    name
 }
 
 /// The batches to run again, while the inputs decode their ranges of them.
@@ -150,5 +176,20 @@ impl Backlog {
             quiet: planned.completed || planned.left_out,
         });
         Ok(sets.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory_name;
+
+    #[test]
+    fn inputs_never_share_a_directory() {
+        let names =
+            ["events", "events_2", "events#2", "Events", "../events", "socket 127.0.0.1:9999", "%23", "#", "ü", ""];
+        let directories: std::collections::BTreeSet<_> = names.iter().map(|name| directory_name(name)).collect();
+        assert_eq!(directories.len(), names.len());
+        assert!(directories.iter().all(|name| !name.is_empty() && !name.contains(['/', '.', '#', ':'])));
+        assert_eq!(directory_name("events#2"), "events%232");
     }
 }

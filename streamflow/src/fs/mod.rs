@@ -15,6 +15,7 @@ mod random;
 mod real;
 pub(crate) mod simulated;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,16 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync + 'static {
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Takes the lock of this name, for which a file may be made, and leaves a note for those who want it too.
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Locking>;
+}
+
+/// What became of taking a lock.
+pub(crate) enum Locking {
+    /// Nobody else has it, in this process neither, until this is dropped or the process ends in whatever way.
+    Taken(Box<dyn Any + Send + Sync>),
+    /// Another has it, whose note this is, if it can be read.
+    Refused(Option<String>),
 }
 
 /// An open file.

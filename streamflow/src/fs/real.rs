@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{Entry, File, FileSystem};
+use super::{Entry, File, FileSystem, Locking};
 
 /// The file system of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +59,22 @@ impl FileSystem for RealFs {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
+    }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Locking> {
+        let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // The note is for people who meet the lock; it is no reason to fail.
+                let _ = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
+                Ok(Locking::Taken(Box::new(file)))
+            }
+            // Some systems let nobody else read a locked file.
+            Err(fs::TryLockError::WouldBlock) => {
+                Ok(Locking::Refused(io::read_to_string(file).ok().filter(|note| !note.is_empty())))
+            }
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
     }
 
     #[cfg(unix)]
@@ -122,6 +138,20 @@ fn read_some(file: &fs::File, offset: u64, buffer: &mut [u8]) -> io::Result<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_for_one_at_a_time() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("lock");
+        let Locking::Taken(held) = RealFs.lock(&path, "a long note").unwrap() else { panic!("nobody has it") };
+        let Locking::Refused(note) = RealFs.lock(&path, "me").unwrap() else { panic!("it is taken") };
+        #[cfg(unix)]
+        assert_eq!(note.unwrap(), "a long note");
+        drop(held);
+        assert!(matches!(RealFs.lock(&path, "me").unwrap(), Locking::Taken(_)));
+        #[cfg(unix)]
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "me");
+    }
 
     #[test]
     fn does_what_the_trait_says() {

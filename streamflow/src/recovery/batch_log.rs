@@ -1,5 +1,6 @@
 //! The log of batches: what was planned before it ran, what was completed after its outputs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ enum Entry {
 /// What the log tells of earlier runs.
 #[derive(Default)]
 pub(crate) struct History {
+    /// Whether the log holds nothing at all.
+    pub(crate) is_empty: bool,
     pub(crate) began: Option<BatchTime>,
     pub(crate) zero: Option<BatchTime>,
     pub(crate) interval: Option<Duration>,
@@ -105,8 +108,10 @@ impl History {
     }
 
     fn read(mut records: Records, dir: &Path, checkpoint: Option<BatchTime>) -> Result<Self> {
-        let mut history = History::default();
+        let mut history = History { is_empty: true, ..History::default() };
+        let mut planned = BTreeMap::new();
         while let Some((_, bytes)) = records.next()? {
+            history.is_empty = false;
             let entry = postcard::from_bytes(bytes).map_err(|error| {
                 Error::input(format!("the log of batches in `{}` has an entry of another form", dir.display()))
                     .because(error)
@@ -115,20 +120,19 @@ impl History {
                 Entry::Begun { at, zero, interval } => {
                     (history.began, history.zero, history.interval) = (Some(at), Some(zero), Some(interval));
                 }
-                Entry::Planned(planned) if checkpoint.is_none_or(|checkpoint| planned.time > checkpoint) => {
+                Entry::Planned(batch) if checkpoint.is_none_or(|checkpoint| batch.time > checkpoint) => {
                     // A batch is planned again by a restart that could not write its completion.
-                    history.planned.retain(|earlier: &Planned| earlier.time != planned.time);
-                    history.planned.push(planned);
+                    planned.insert(batch.time, batch);
                 }
                 Entry::Planned(_) => {}
                 Entry::Completed(time) => {
-                    if let Some(planned) = history.planned.iter_mut().find(|planned| planned.time == time) {
-                        planned.completed = true;
+                    if let Some(batch) = planned.get_mut(&time) {
+                        batch.completed = true;
                     }
                 }
             }
         }
-        history.planned.sort_by_key(|planned| planned.time);
+        history.planned = planned.into_values().collect();
         Ok(history)
     }
 }

@@ -107,18 +107,24 @@ pub fn inspect_checkpoint(dir: impl AsRef<Path>) -> Result<CheckpointSummary> {
 }
 
 pub(crate) fn inspect(files: &SharedFs, dir: &Path) -> Result<CheckpointSummary> {
-    let unreadable = |error| Error::io(format!("cannot read the checkpoint directory `{}`", dir.display()), error);
-    if list_if_exists(&**files, dir).map_err(unreadable)?.is_empty() {
-        return Err(Error::invalid(format!("there is no checkpoint in `{}`", dir.display())));
-    }
+    let nothing = || Error::invalid(format!("there is no checkpoint in `{}`", dir.display()));
+    look(files, dir)?.ok_or_else(nothing)
+}
+
+/// What is in a checkpoint directory; nothing if no program has begun there.
+pub(crate) fn look(files: &SharedFs, dir: &Path) -> Result<Option<CheckpointSummary>> {
     let store = CheckpointStore::open(SharedFs::clone(files), dir.join("state"), CheckpointOptions::default())?;
     let program = match store.latest() {
         Some(manifest) => Some(Program::decode(&manifest.program, dir)?),
         None => None,
     };
     let history = History::look(files, &dir.join("batches"), program.as_ref().map(|program| program.batch))?;
+    if program.is_none() && history.zero.is_none() {
+        refuse_remains(files, dir, &history)?;
+        return Ok(None);
+    }
     let operators = store.latest().map_or(&[][..], |manifest| &manifest.operators);
-    Ok(CheckpointSummary {
+    Ok(Some(CheckpointSummary {
         batch: program.as_ref().map(|program| program.batch),
         interval: program.as_ref().map(|program| program.interval).or(history.interval),
         began: program.as_ref().map(|program| program.began).or(history.began),
@@ -126,7 +132,31 @@ pub(crate) fn inspect(files: &SharedFs, dir: &Path) -> Result<CheckpointSummary>
         waiting: history.planned.iter().map(WaitingBatch::from).collect(),
         inputs: program.map_or_else(Vec::new, inputs),
         warnings: store.warnings().to_vec(),
-    })
+    }))
+}
+
+/// Refuses to begin in a directory that has neither a checkpoint nor the beginning of its log, but other files of a program:
+/// a fresh start there would lose in silence what they stood for.
+///
+/// The beginning of the log is durable before any of these files is made, so a start that was interrupted leaves none.
+pub(crate) fn refuse_remains(files: &SharedFs, dir: &Path, history: &History) -> Result<()> {
+    let has_files = |name: &str| {
+        let path = dir.join(name);
+        let entries = list_if_exists(&**files, &path)
+            .map_err(|error| Error::io(format!("cannot list the directory `{}`", path.display()), error))?;
+        Ok::<_, Error>(!entries.is_empty())
+    };
+    let remains = match (history.is_empty, has_files("state")?, has_files("received")?) {
+        (false, ..) => "a log of batches without its beginning",
+        (_, true, _) => "files of states that no checkpoint names",
+        (_, _, true) => "logs of receivers without a log of batches",
+        (true, false, false) => return Ok(()),
+    };
+    Err(Error::damaged(format!(
+        "the checkpoint directory `{}` has {remains}: files were removed, and what is left cannot be recovered; restore the \
+         directory from a copy, or use another one to start anew",
+        dir.display()
+    )))
 }
 
 fn state(store: &CheckpointStore, operator: &Operator) -> Result<StateSummary> {

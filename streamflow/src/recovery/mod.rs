@@ -24,10 +24,12 @@
 //! | [`program`] | what a checkpoint holds beside state |
 //! | [`restore`] | states of a checkpoint against those of the program |
 //! | [`snapshots`] | writing checkpoints, off the batch's path |
+//! | [`lock`] | one running program for a directory |
 //! | [`inspect`] | what a directory holds, for people |
 
 pub(crate) mod batch_log;
 pub(crate) mod inspect;
+pub(crate) mod lock;
 pub(crate) mod program;
 pub(crate) mod restore;
 pub(crate) mod settings;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use self::batch_log::{BatchLog, Planned};
 use self::inspect::WaitingBatch;
+use self::lock::DirectoryLock;
 use self::program::Program;
 use self::settings::CheckpointSettings;
 use self::snapshots::Snapshots;
@@ -63,6 +66,8 @@ pub(crate) struct Recovery {
     interval: Duration,
     /// The first batch with a failed output since the last restart: no checkpoint goes past it.
     failed: Mutex<Option<BatchTime>>,
+    /// Held for as long as a thread of the context can write, also one that was left behind by a stop.
+    _lock: DirectoryLock,
 }
 
 /// Encoded ranges of one input, oldest first.
@@ -85,13 +90,14 @@ pub(crate) struct Resumption {
 }
 
 impl Recovery {
-    /// Opens a checkpoint directory: sets the states of the graph, and says where to go on.
+    /// Opens a checkpoint directory, which is locked: sets the states of the graph, and says where to go on.
     ///
     /// # Errors
     /// When something in the directory is damaged beyond the last checkpoint but one, belongs to another program, or holds
     /// state that this program would lose.
     pub(crate) fn open(
         files: &SharedFs,
+        lock: DirectoryLock,
         settings: &CheckpointSettings,
         graph: &Graph,
         context: &ContextFacts<'_>,
@@ -107,6 +113,9 @@ impl Recovery {
         let history = log.history(program.as_ref().map(|program| program.batch))?;
         let zero = program.as_ref().map(|program| program.zero).or(history.zero);
         let is_new = zero.is_none();
+        if is_new {
+            inspect::refuse_remains(files, dir, &history)?;
+        }
         let began = program.as_ref().map(|program| program.began).or(history.began).unwrap_or(context.now);
         let zero = zero.unwrap_or_else(|| context.now.next(context.interval) - context.interval);
         if let Some(interval) = program.as_ref().map(|program| program.interval).or(history.interval) {
@@ -135,6 +144,7 @@ impl Recovery {
             began,
             interval: context.interval,
             failed: Mutex::new(None),
+            _lock: lock,
         };
         let _ = context.events.meter().batch_log.set(recovery.log.meter());
         if is_new {
@@ -188,8 +198,11 @@ impl Recovery {
     ) -> Result<Option<BatchTime>> {
         if succeeded {
             self.log.completed(time)?;
-        } else if lock(&self.failed).replace(time).is_none() {
-            tracing::warn!(batch = %time, "an output failed: no checkpoint is written until a restart has run the batch again");
+        } else {
+            lock(&self.failed).get_or_insert_with(|| {
+                tracing::warn!(batch = %time, "an output failed: no checkpoint is written until a restart has run the batch again");
+                time
+            });
         }
         let since_zero = time.since(self.zero).as_millis();
         if lock(&self.failed).is_none() && since_zero.is_multiple_of(self.checkpoint_interval.as_millis()) {
@@ -200,6 +213,12 @@ impl Recovery {
             self.log.clean(horizon)?;
         }
         Ok(horizon)
+    }
+
+    /// The batch before which none is run again while the batch of `time` runs: a failed one waits for the next start, and
+    /// all others before it are done.
+    pub(crate) fn settled_before(&self, time: BatchTime) -> BatchTime {
+        lock(&self.failed).map_or(time, |failed| failed.min(time))
     }
 
     /// What a checkpoint after the batch of `time` holds beside state.

@@ -117,7 +117,8 @@ impl Jobs {
         info.processing_started = Some(self.control.clock.now());
         self.bus.post(|| Event::BatchStarted(info.clone()));
 
-        let run = Run::new(&self.engine, set.time, set.rerun);
+        let settled = self.recovery.as_ref().map_or(set.time, |recovery| recovery.settled_before(set.time));
+        let run = Run::new(&self.engine, set.time, set.rerun).with_settled_before(settled);
         if self.bus.is_wanted() {
             run.ledger().keep_tasks();
         }

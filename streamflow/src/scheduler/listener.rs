@@ -91,7 +91,8 @@ pub trait StreamingListener: Send + Sync + 'static {
     fn on_receiver_started(&self, receiver: &ReceiverInfo) {
         let _ = receiver;
     }
-    /// A receiver has reported an error; it may go on or be restarted.
+    /// A receiver has reported an error; it may go on or be restarted. Also: the directory of a stream of files cannot be
+    /// listed.
     fn on_receiver_error(&self, receiver: &ReceiverInfo) {
         let _ = receiver;
     }

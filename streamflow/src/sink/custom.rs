@@ -20,6 +20,9 @@ pub struct SinkBatch {
     pub time: BatchTime,
     /// Whether it was begun by an earlier run of the program that did not finish it.
     pub is_rerun: bool,
+    /// Batches before this time are never given again, by no later start either: a sink that remembers which batches it has
+    /// may forget these. It is the time of the batch itself, unless an output failed before: that batch comes once more.
+    pub settled_before: BatchTime,
     /// Number of partitions.
     pub partitions: usize,
 }
@@ -30,10 +33,14 @@ pub struct SinkBatch {
 /// once by [`commit`](Sink::commit), which gets what `write` returned for each partition.
 ///
 /// # Contract
-/// * `open` comes first, once. Then, for each batch in order: `write` once per partition, and `commit`, or `abort` if a
-///   `write` failed.
+/// * `open` comes first, once. Then, for each batch: `write` once per partition, and `commit`, or `abort` if a `write`
+///   failed. After a `commit` that failed nothing more is called for the batch.
+/// * Batches come in the order of their times. What failed, or was not known to be done when the program ended, comes once
+///   more after the next start, before all new batches; [`is_rerun`](SinkBatch::is_rerun) is set then. A failed batch may
+///   so come after later ones.
 /// * A partition may be written again if a `write` panicked, and a batch if the program was restarted: staging the same
-///   partition twice, and committing the same batch twice, must leave one of them.
+///   partition twice, and committing the same batch twice, must leave one of them. A sink that commits data and batch time
+///   together can tell; [`settled_before`](SinkBatch::settled_before) says which times it may forget.
 ///
 /// **Source**: none; in Spark one writes this by hand inside `foreachRDD`.
 ///
@@ -141,7 +148,8 @@ impl<T: Record + ?Sized, S: Sink<T>> ToSink<T, S> {
             self.opened.store(true, Ordering::SeqCst);
         }
         let partitions = run.dataset::<T>(self.node)?.partitions();
-        let batch = SinkBatch { time: run.time(), is_rerun: run.is_rerun(), partitions };
+        let batch =
+            SinkBatch { time: run.time(), is_rerun: run.is_rerun(), settled_before: run.settled_before(), partitions };
         // Kept here, so that what was staged can be aborted when another partition panics in every attempt.
         let staged: Vec<_> = (0..partitions).map(|_| std::sync::Mutex::new(None)).collect();
         let outcomes = run.tasks_over::<T, _>(self.node, &|task, mut held| {

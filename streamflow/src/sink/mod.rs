@@ -12,12 +12,17 @@
 //! | [`foreach_partition`](crate::DStream::foreach_partition) | a function of each partition | up to the function |
 //! | [`foreach`](crate::DStream::foreach) | a function of each record | up to the function |
 //! | [`to`](crate::DStream::to) | a [`Sink`] | up to the sink: it stages, then commits |
+//! | [`remember`](crate::DStream::remember) | the last batches, for the program to ask for | remembers it again: the memory is that of one run |
+//! | `to` with `SqliteSink` (feature `sqlite`) | rows in an SQLite database, a transaction per batch | leaves it as it is |
 
 mod custom;
 mod directory;
 mod foreach;
 mod object_files;
 mod print;
+mod remember;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod text_files;
 
 use std::sync::Arc;
@@ -30,6 +35,12 @@ use crate::topology::NodeId;
 pub use self::custom::{Sink, SinkBatch};
 pub use self::foreach::Partition;
 pub use self::object_files::read_object_files;
+pub use self::remember::Remembered;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteSink;
+/// The crate that [`SqliteSink`] works with, in its version.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 
 /// What a function of an output may return: nothing, or a `Result` of nothing.
 pub trait OutputResult: Send {

@@ -61,6 +61,11 @@ impl<B> BlockLog<B> {
         self.codec.read(&mut bytes.get(size_of::<BlockNumber>()..).unwrap_or_default())
     }
 
+    /// Sees that the log has not lost its end: it reaches as far as a block that a batch was given.
+    pub(crate) fn expect(&self, block: &LoggedBlock) -> Result<()> {
+        self.log.expect(&block.handle)
+    }
+
     /// The blocks that no batch was given: those with numbers from `end` on, in order, and the next free number.
     pub(crate) fn unallocated(&self, end: BlockNumber) -> Result<(Vec<LoggedBlock>, BlockNumber)> {
         let mut waiting = BTreeMap::new();

@@ -110,6 +110,8 @@ pub(crate) struct Buffer<T: Record + ?Sized> {
     room: Condvar,
     /// Where blocks are made durable before they are given to a batch.
     log: Option<BlockLog<T::Block>>,
+    /// Held while blocks are given to a batch.
+    allocation: Mutex<()>,
 }
 
 struct State<B> {
@@ -150,7 +152,7 @@ impl<T: Record + ?Sized> Buffer<T> {
             phase: Phase::Open,
             events: ReceiverEvents::default(),
         };
-        Self { limits, state: Mutex::new(state), room: Condvar::new(), log }
+        Self { limits, state: Mutex::new(state), room: Condvar::new(), log, allocation: Mutex::default() }
     }
 
     /// From now on blocks are closed every `interval`, on the grid of the clock, and `events` tells of them and of how full
@@ -197,7 +199,8 @@ impl<T: Record + ?Sized> Buffer<T> {
         state.next = blocks.end;
     }
 
-    /// Adds a block of its own, after the records stored before. With a log it is durable when this returns `Ok(Ok(()))`.
+    /// Adds a block of its own, after the records stored before. With a log it is durable when this returns `Ok(Ok(()))`,
+    /// and in no batch of this run when the log could not be written: its sender may send it again.
     pub(crate) fn push(&self, patience: Patience, block: T::Block) -> Result<Result<()>, Refused> {
         let mut state = self.admit(patience)?;
         state.close();
@@ -210,15 +213,35 @@ impl<T: Record + ?Sized> Buffer<T> {
         drop(state);
         let Some(log) = &self.log else { return Ok(Ok(())) };
         // It waits for its batch already. If the batch is asked for before this is done, it is written twice.
-        Ok(log.write(std::iter::once((held.number, &*held.block))).map(|logged| self.note(&logged)))
+        Ok(match log.write(std::iter::once((held.number, &*held.block))) {
+            Ok(logged) => {
+                self.note(&logged);
+                Ok(())
+            }
+            Err(error) if self.withdraw(held.number) => Err(error),
+            // A batch has got it in the meantime, and made it durable.
+            Err(_) => Ok(()),
+        })
+    }
+
+    /// Takes a block back that could not be made durable, unless a batch was given it.
+    fn withdraw(&self, number: BlockNumber) -> bool {
+        let _no_batch_is_given_blocks = lock(&self.allocation);
+        let mut state = lock(&self.state);
+        let Ok(place) = state.waiting.binary_search_by_key(&number, |held| held.number) else { return false };
+        let held = state.waiting.remove(place).expect("it was found there");
+        state.release(&held);
+        drop(state);
+        self.room.notify_all();
+        true
     }
 
     /// Notes that blocks are in the log.
     fn note(&self, logged: &[LoggedBlock]) {
         let mut state = lock(&self.state);
         for entry in logged {
-            if let Some(held) = state.waiting.iter_mut().find(|held| held.number == entry.number) {
-                held.logged.get_or_insert(*entry);
+            if let Ok(place) = state.waiting.binary_search_by_key(&entry.number, |held| held.number) {
+                state.waiting[place].logged.get_or_insert(*entry);
             }
         }
     }
@@ -251,6 +274,7 @@ impl<T: Record + ?Sized> Buffer<T> {
     /// # Errors
     /// When the log cannot be written: then everything stays for the next batch.
     pub(crate) fn allocate(&self, batch: BatchTime) -> Result<Allocated<T::Block>> {
+        let _one_at_a_time = lock(&self.allocation);
         let mut state = lock(&self.state);
         state.close();
         state.events.meter().buffered_records.set(state.records as u64);
@@ -294,10 +318,7 @@ impl<T: Record + ?Sized> Buffer<T> {
     /// Forgets the blocks of a batch, which makes room.
     pub(crate) fn release(&self, range: &Allocated<T::Block>) {
         let mut state = lock(&self.state);
-        for held in range.blocks.iter() {
-            state.records = state.records.saturating_sub(held.block.len());
-            state.bytes = state.bytes.saturating_sub(held.block.bytes());
-        }
+        range.blocks.iter().for_each(|held| state.release(held));
         drop(state);
         self.room.notify_all();
     }
@@ -341,6 +362,12 @@ impl<B: Block> State<B> {
         held
     }
 
+    /// Makes the room that a block took.
+    fn release(&mut self, held: &Held<B>) {
+        self.records = self.records.saturating_sub(held.block.len());
+        self.bytes = self.bytes.saturating_sub(held.block.bytes());
+    }
+
     /// Closes the open block when its interval is over.
     fn close_if_due(&mut self) {
         let Some((clock, interval)) = &self.timing else { return };
@@ -366,6 +393,9 @@ pub(crate) fn refused(_: Refused) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::{IoFailure, SimulatedFs};
+    use crate::source::InputLog;
+    use crate::state::codec::Codec;
     use crate::time::ManualClock;
 
     fn buffer(records: usize) -> Buffer<u32> {
@@ -430,5 +460,23 @@ mod tests {
         buffer.close();
         assert_eq!(add(&buffer, Patience::Wait, 5), Err(Refused::Closed));
         assert_eq!(contents(&buffer.allocate(BatchTime::default()).unwrap()), [[1, 2, 3, 4]]);
+    }
+
+    #[test]
+    fn a_block_that_the_log_does_not_take_is_in_no_batch_and_takes_no_room() {
+        let fs = SimulatedFs::new(7);
+        let place = InputLog { files: Arc::new(fs.clone()), dir: "received".into() };
+        let log = BlockLog::open(&place, Codec::new()).unwrap();
+        let buffer: Buffer<u32> = Buffer::new(Limits { records: 3, bytes: usize::MAX }, Some(log));
+        buffer.push(Patience::None, vec![1]).unwrap().unwrap();
+        fs.fail_from(fs.operations(), IoFailure::NoSpace);
+        buffer.push(Patience::None, vec![2, 2]).unwrap().unwrap_err();
+        fs.repair();
+        buffer.push(Patience::None, vec![2, 2]).unwrap().unwrap();
+        assert_eq!(contents(&buffer.allocate(BatchTime::from_millis(1)).unwrap()), [vec![1], vec![2, 2]]);
+        let log = BlockLog::<Vec<u32>>::open(&place, Codec::new()).unwrap();
+        let blocks = log.unallocated(0).unwrap().0;
+        let logged: Vec<_> = blocks.iter().map(|block| log.read(block).unwrap()).collect();
+        assert_eq!(logged, [vec![1], vec![2, 2]]);
     }
 }

@@ -8,6 +8,7 @@
 //! *Memory*: the paths that were selected in the remembered batches. *Cost*: one listing and one `stat` per file and batch.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SourceCx;
 use crate::error::{Error, Result};
+use crate::scheduler::listener::ReceiverEvents;
 use crate::time::BatchTime;
 
 /// Whether a file may be selected.
@@ -75,6 +77,26 @@ impl Directories {
         Ok(Self::Matching(pattern.to_owned()))
     }
 
+    /// Sees that a directory which is no pattern is there and can be listed.
+    fn check(&self) -> Result<()> {
+        let Self::One(directory) = self else { return Ok(()) };
+        let path = directory.display();
+        match directory.read_dir() {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::io(
+                format!(
+                    "the directory `{path}` of a stream of files does not exist: create it before the start, or say \
+                     `FileOptions::new().must_exist(false)` if it appears later"
+                ),
+                error,
+            )),
+            Err(error) => {
+                let why = format!("`{path}`, the directory of a stream of files, cannot be listed: {error}");
+                Err(Error::io(why, error))
+            }
+        }
+    }
+
     fn list(&self) -> io::Result<Vec<PathBuf>> {
         match self {
             Self::One(directory) => Ok(vec![directory.clone()]),
@@ -93,6 +115,16 @@ impl Directories {
     }
 }
 
+/// As they were named.
+impl fmt::Display for Directories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(directory) => directory.display().fmt(f),
+            Self::Matching(pattern) => f.write_str(pattern),
+        }
+    }
+}
+
 /// Selects the files of each batch.
 pub(super) struct Selection {
     directories: Directories,
@@ -105,6 +137,10 @@ pub(super) struct Selection {
     selected: BTreeMap<BatchTime, Vec<PathBuf>>,
     /// The last batch of an earlier run, until a batch has looked for what came since.
     resumed_after: Option<BatchTime>,
+    /// Whether the last listing failed, which is reported once.
+    is_failing: bool,
+    /// Who is told; nobody before the start.
+    events: Option<ReceiverEvents>,
 }
 
 impl Selection {
@@ -118,10 +154,18 @@ impl Selection {
             remember: Duration::ZERO,
             selected: BTreeMap::new(),
             resumed_after: None,
+            is_failing: false,
+            events: None,
         }
     }
 
+    /// Sees that the directory is there.
+    pub(super) fn check_directory(&self) -> Result<()> {
+        self.directories.check()
+    }
+
     pub(super) fn start(&mut self, cx: &SourceCx) {
+        self.events = Some(cx.receiver_events.clone());
         if self.new_files_only {
             self.ignore_until = cx.start_time;
         }
@@ -143,25 +187,34 @@ impl Selection {
         }
     }
 
-    /// The files of a batch, the oldest first. A listing that fails is a warning, and an empty batch: what it would have
-    /// shown is found by a later one.
+    /// The files of a batch, the oldest first. A listing that fails is an empty batch and an error of the input, which is
+    /// reported when it begins: what it would have shown is found by a later batch.
     pub(super) fn select(&mut self, batch: BatchTime) -> Vec<SelectedFile> {
         // The first batch after a restart also looks for what came while nobody did.
         let since = self.resumed_after.take().map_or(batch, |last| last.min(batch)) - self.remember;
         let threshold = self.ignore_until.max(since);
-        let found = match self.find(batch, threshold) {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(directories = ?self.directories, %error, "cannot list files; the batch gets none");
-                Vec::new()
+        let found = self.find(batch, threshold);
+        let was_failing = std::mem::replace(&mut self.is_failing, found.is_err());
+        let found = found.unwrap_or_else(|error| {
+            if !was_failing {
+                self.report(error, batch);
             }
-        };
+            Vec::new()
+        });
         // A file that a forgotten batch selected is not newer than the threshold of any batch to come.
         self.selected = self.selected.split_off(&since);
         if !found.is_empty() {
             self.selected.insert(batch, found.iter().map(|file| file.path.clone()).collect());
         }
         found
+    }
+
+    fn report(&self, error: io::Error, batch: BatchTime) {
+        let directories = &self.directories;
+        tracing::warn!(%directories, %error, "files cannot be listed; batches get none until they can be");
+        if let Some(events) = &self.events {
+            events.error(Error::io(format!("cannot list the files of `{directories}`: {error}"), error), batch);
+        }
     }
 
     fn find(&self, batch: BatchTime, threshold: BatchTime) -> io::Result<Vec<SelectedFile>> {
@@ -330,14 +383,22 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_that_fails_gives_an_empty_batch_and_nothing_is_lost() {
+    fn a_listing_that_fails_gives_empty_batches_and_one_error_and_nothing_is_lost() {
         let dir = tempfile::tempdir().unwrap();
         let later = dir.path().join("later");
         let mut selection = selection(&later, true);
+        let meter = selection.events.as_ref().unwrap().meter();
         assert!(selection.select(at(101)).is_empty());
+        assert!(selection.select(at(102)).is_empty());
+        let (errors, last) = meter.last_error();
+        assert_eq!(errors, 1, "said once");
+        assert!(last.unwrap().to_string().contains("cannot list the files of"));
         fs::create_dir(&later).unwrap();
         put(&later.join("a"), 100_900);
-        assert_eq!(names(&selection.select(at(102))), ["a"]);
+        assert_eq!(names(&selection.select(at(103))), ["a"]);
+        fs::remove_dir_all(&later).unwrap();
+        assert!(selection.select(at(104)).is_empty());
+        assert_eq!(meter.errors(), 2, "and again when it is lost again");
     }
 
     #[test]

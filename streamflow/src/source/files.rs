@@ -47,6 +47,7 @@ pub struct FileOptions {
     filter: Filter,
     new_files_only: bool,
     remember: Duration,
+    must_exist: bool,
     lines: LinePolicy,
 }
 
@@ -56,6 +57,7 @@ impl Default for FileOptions {
             filter: Arc::new(not_hidden),
             new_files_only: true,
             remember: Duration::from_secs(60),
+            must_exist: true,
             lines: LinePolicy { bad: BadLines::default(), max_bytes: usize::MAX, stats: LineStats::new() },
         }
     }
@@ -93,6 +95,17 @@ impl FileOptions {
         self
     }
 
+    /// Whether the directory must be there when the context starts; `true` by default, so that a misspelt name is an error
+    /// and not a program that waits for ever. With `false` it may appear later, as the directories of a pattern may in any
+    /// case. While a directory cannot be listed batches are empty, and the input has an error.
+    ///
+    /// **Source**: Spark never asks; it warns in its log, batch after batch.
+    #[must_use]
+    pub fn must_exist(mut self, must_exist: bool) -> Self {
+        self.must_exist = must_exist;
+        self
+    }
+
     /// What is done with lines that are not UTF-8 or too long; [`BadLines::Replace`] by default. With [`BadLines::Stop`] the
     /// batch fails.
     #[must_use]
@@ -121,6 +134,7 @@ impl std::fmt::Debug for FileOptions {
         f.debug_struct("FileOptions")
             .field("new_files_only", &self.new_files_only)
             .field("remember", &self.remember)
+            .field("must_exist", &self.must_exist)
             .field("lines", &self.lines)
             .finish_non_exhaustive()
     }
@@ -180,6 +194,7 @@ where
 /// The files of a directory as a source.
 pub(super) struct FileSource<D> {
     selection: Selection,
+    must_exist: bool,
     decode: D,
     parallelism: usize,
     /// How long files are remembered; known at the start.
@@ -194,7 +209,7 @@ impl<D: Decode> FileSource<D> {
         let directories = Directories::parse(path)?;
         let selection =
             Selection::new(directories, Arc::clone(&options.filter), options.new_files_only, options.remember);
-        Ok(Self { selection, decode, parallelism: 1, memory: Duration::ZERO })
+        Ok(Self { selection, must_exist: options.must_exist, decode, parallelism: 1, memory: Duration::ZERO })
     }
 
     /// The pieces of the files, each to become a partition.
@@ -243,6 +258,9 @@ impl<D: Decode> Source for FileSource<D> {
     type Range = Vec<SelectedFile>;
 
     fn start(&mut self, cx: &SourceCx) -> Result<()> {
+        if self.must_exist {
+            self.selection.check_directory()?;
+        }
         self.parallelism = cx.parallelism;
         self.memory = self.selection.remembered(cx.batch_interval);
         self.selection.start(cx);

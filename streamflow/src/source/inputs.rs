@@ -134,8 +134,9 @@ impl StreamingContext {
     ///
     /// A batch reads the files that were modified up to its time, after the start, at most 60 s before, and that no batch
     /// has read. Files whose name begins with a dot, and sub-directories, are not looked at. A file must be complete when it
-    /// appears: write it elsewhere in the same file system and move it in. A directory that is not there, or cannot be
-    /// listed, is a warning.
+    /// appears: write it elsewhere in the same file system and move it in. The directory must be there when the context
+    /// starts, unless it is a pattern or [`FileOptions::must_exist`] says otherwise. While it cannot be listed batches are
+    /// empty; the log, the metrics and listeners (`on_receiver_error`) are told when that begins.
     ///
     /// **Shape**: one record per line; the files of a batch in the order of their modification times, each one partition or
     /// several if it is large.

@@ -132,8 +132,11 @@ impl<T: Record + ?Sized> Store<T> {
 
     /// Stores a block: it becomes one partition. When this returns `Ok`, the block is stored and its sender can be told so.
     ///
+    /// With a checkpoint directory it is durable then.
+    ///
     /// # Errors
-    /// When the stream has stopped: nothing is stored.
+    /// When the stream has stopped: nothing is stored. When the write-ahead log cannot be written: no batch of this run gets
+    /// the block, so its sender should send it again; if the process dies at that moment, a restart may find it all the same.
     pub fn store_block(&self, block: T::Block) -> Result<()> {
         self.throttle(block.len());
         self.0.buffer.push(Patience::Wait, block).map_err(refused)?
@@ -142,7 +145,7 @@ impl<T: Record + ?Sized> Store<T> {
     /// Stores records as one block, as [`store_block`](Self::store_block). The iterator is read to its end first.
     ///
     /// # Errors
-    /// When the stream has stopped, or texts are longer than 4 GiB together: nothing is stored.
+    /// Those of [`store_block`](Self::store_block), and texts that are longer than 4 GiB together: nothing is stored.
     pub fn store_many<'a>(&self, records: impl IntoIterator<Item = T::View<'a>>) -> Result<()> {
         let mut block = T::Block::default();
         records.into_iter().try_for_each(|record| T::append_view(&mut block, record))?;
@@ -444,6 +447,9 @@ where
         let ends: VecDeque<_> = ranges.iter().map(|(batch, range)| (*batch, range.end())).collect();
         let end = ends.iter().map(|(_, end)| *end).max().unwrap_or(0);
         let log = self.open_log(cx)?;
+        let given = ranges.iter().flat_map(|(_, range)| range.logged());
+        let last = given.max_by_key(|block| (block.handle.segment, block.handle.offset));
+        last.map_or(Ok(()), |last| log.expect(&last))?;
         let (waiting, next) = log.unallocated(end)?;
         let waiting: Vec<_> = waiting.into_iter().map(|block| Ok((block, log.read(&block)?))).collect::<Result<_>>()?;
         self.resumed = Some((Allocated::recovered(waiting.into_iter(), next), ends));

@@ -166,6 +166,10 @@ impl<S> State<S> {
         Self { value: Some(value), phase: Phase::TimingOut }
     }
 
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
     pub(crate) fn into_parts(self) -> (Option<S>, Phase) {
         (self.value, self.phase)
     }

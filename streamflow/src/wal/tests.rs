@@ -170,6 +170,36 @@ fn a_missing_segment_is_noticed_unless_it_is_the_oldest() {
 }
 
 #[test]
+fn a_log_that_has_lost_its_end_is_told_from_one_that_was_cleaned() {
+    let fs = SimulatedFs::new(1);
+    let log = open(&fs, 100);
+    let handles: Vec<RecordHandle> = (0..3).map(|n| log.write(at(n * 200), vec![7; 10]).unwrap()).collect();
+    log.clean(at(400)).unwrap();
+    assert_eq!(fs.files(DIR), ["log-2-400-500"]);
+    log.close();
+    let reopened = |cut: Option<usize>| {
+        let fs = fs.copy();
+        let path = format!("{DIR}/log-2-400-500");
+        let bytes = fs.contents(&path).unwrap();
+        match cut {
+            Some(length) => fs.put(&path, &bytes[..length]),
+            None => fs.remove(Path::new(&path)).unwrap(),
+        }
+        open(&fs, 100)
+    };
+    handles.iter().for_each(|handle| reopened(Some(86)).expect(handle).unwrap());
+    // Moved away on purpose.
+    reopened(None).expect(&handles[2]).unwrap();
+    for cut in [85, 60, 59, 0] {
+        let log = reopened(Some(cut));
+        let error = log.expect(&handles[2]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+        let message = error.to_string();
+        assert!(message.contains("/log-2-400-500`") && message.contains("at offset 60"), "cut to {cut}: {message}");
+    }
+}
+
+#[test]
 fn cleaning_removes_whole_segments_from_the_front() {
     let fs = SimulatedFs::new(1);
     let log = open(&fs, 999);
@@ -331,6 +361,9 @@ mod group_commit {
         }
         fn sync_dir(&self, dir: &Path) -> io::Result<()> {
             self.fs.sync_dir(dir)
+        }
+        fn lock(&self, path: &Path, note: &str) -> io::Result<crate::fs::Locking> {
+            self.fs.lock(path, note)
         }
     }
 

@@ -243,6 +243,36 @@ impl Log {
         read_record(&*self.fs, &segment, handle)
     }
 
+    /// Sees that the log reaches as far as a record that is known to have been durable, although it may have been cleaned.
+    /// A log without any segment was moved away on purpose, and passes.
+    ///
+    /// # Errors
+    /// The log ends before the record: what is missing is not a torn tail, as it seemed when the log was opened.
+    pub(crate) fn expect(&self, handle: &RecordHandle) -> Result<()> {
+        let shared = lock(&self.shared);
+        let end = handle.offset.saturating_add(RECORD_HEADER as u64 + u64::from(handle.length));
+        let reaches = match shared.segments.last() {
+            Some(newest) => (newest.name.number, newest.len) >= (handle.segment, end),
+            None => shared.leftovers.is_empty(),
+        };
+        if reaches {
+            return Ok(());
+        }
+        // A segment without a sound header is a leftover now.
+        let segments = shared.segments.iter().map(|segment| (segment.name.number, &segment.path));
+        let leftovers = shared.leftovers.iter().map(|leftover| (leftover.number, &leftover.path));
+        let found = segments.chain(leftovers).find(|(number, _)| *number == handle.segment);
+        let file = found.map_or_else(
+            || format!("number {} in `{}`, which is gone,", handle.segment, self.dir.display()),
+            |(_, path)| format!("`{}`", path.display()),
+        );
+        Err(Error::damaged(format!(
+            "the log segment {file} is damaged: it ends before the record of {} bytes at offset {}, which was durable; \
+             restore the file from a copy, or move the log's directory away to start without its records",
+            handle.length, handle.offset
+        )))
+    }
+
     /// Removes the segments whose time ended before `threshold`, and returns their number.
     ///
     /// The newest segment stays, so that numbers are not used twice; and so does everything after a segment that stays, so that

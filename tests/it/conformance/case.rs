@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::pipeline::{self, Pipeline};
+use super::slices;
 use super::value::Value;
 
 /// The batch interval of the tables.
@@ -27,18 +28,20 @@ pub(crate) struct Case<'j> {
     pub(crate) pipeline: Pipeline,
     pub(crate) input: Vec<Vec<Value>>,
     pub(crate) input2: Option<Vec<Vec<Value>>>,
+    /// The first batch for which a source has no data set, if that is an error.
+    pub(crate) missing: Option<usize>,
     pub(crate) initial_state: Vec<(Value, Value)>,
     pub(crate) partitions: usize,
 }
 
-/// Whether a batch of an input is null: the source then yields no data set at all.
-pub(crate) fn has_null_batch(json: &Json) -> bool {
+/// The number of the first batch that is null in an input: the source then yields no data set at all.
+pub(crate) fn null_batch(json: &Json) -> Option<usize> {
     let inputs = ["input", "input2"].iter().filter_map(|field| json.get(field).and_then(Json::as_array));
-    inputs.flatten().any(Json::is_null)
+    inputs.filter_map(|batches| batches.iter().position(Json::is_null)).map(|at| at + 1).min()
 }
 
 impl<'j> Case<'j> {
-    /// Reads a case without null batches. An unknown operator or function is an error.
+    /// Reads a case. An unknown operator or function is an error.
     pub(crate) fn read(json: &'j Json) -> Result<Self, String> {
         let pipeline = pipeline::parse(json.get("pipeline").ok_or("no pipeline")?)?;
         let given = json.get("input").and_then(Json::as_array).ok_or("no input")?.len();
@@ -50,6 +53,7 @@ impl<'j> Case<'j> {
             pipeline,
             input: input(&json["input"], batches),
             input2: json.get("input2").map(|json| input(json, batches)),
+            missing: null_batch(json).filter(|_| json.get("expected_error").is_some()),
             initial_state: initial.into_iter().map(Value::split).collect(),
             partitions: partitions as usize,
         })
@@ -59,7 +63,7 @@ impl<'j> Case<'j> {
     pub(crate) fn check(&self, outcome: &Outcome, raw: impl FnOnce() -> Outcome) -> Result<(), String> {
         self.check_error(outcome)?;
         if self.json.get("queries").is_some() {
-            return self.check_slices(outcome);
+            return slices::check_model(self.json, &outcome.outputs);
         }
         if self.json.get("expected_properties").is_some() {
             self.check_properties(outcome)?;
@@ -134,26 +138,12 @@ impl<'j> Case<'j> {
         }
         Ok(())
     }
-
-    /// The records of all batches in a range of times, both ends included.
-    fn check_slices(&self, outcome: &Outcome) -> Result<(), String> {
-        for query in self.json["queries"].as_array().ok_or("`queries` is a list")? {
-            let bound =
-                |field: &str| query[field].as_u64().map(|ms| (ms / BATCH_MS) as usize).ok_or("a slice has bounds");
-            let (from, to) = (bound("from_ms")?, bound("to_ms")?);
-            let inside = outcome.outputs.iter().filter(|(batch, _)| (from..=to).contains(batch));
-            let got: Vec<Value> = inside.flat_map(|(_, batch)| batch.concat()).collect();
-            if !same(&got, &Value::from(&query["expected"]).items(), "unordered") {
-                return Err(format!("slice {query} gives {got:?}"));
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The batches of an input; after the last one that is given they are empty.
+/// The batches of an input; those that are null, and those after the last one that is given, are empty.
 fn input(json: &Json, batches: usize) -> Vec<Vec<Value>> {
-    let mut input: Vec<Vec<Value>> = Value::from(json).items().into_iter().map(Value::items).collect();
+    let batch = |batch: Value| if batch == Value::Null { Vec::new() } else { batch.items() };
+    let mut input: Vec<Vec<Value>> = Value::from(json).items().into_iter().map(batch).collect();
     input.resize(batches, Vec::new());
     input
 }
@@ -173,7 +163,7 @@ fn compare(what: &str, got: &[Vec<Value>], expected: &Json, compare: &str) -> Re
     }
 }
 
-fn same(got: &[Value], expected: &[Value], compare: &str) -> bool {
+pub(super) fn same(got: &[Value], expected: &[Value], compare: &str) -> bool {
     match compare {
         "ordered" => got == expected,
         "unordered" => {

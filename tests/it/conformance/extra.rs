@@ -6,54 +6,26 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use streamflow::source::Queue;
 use streamflow::testing::{Driver, SimulatedFs};
-use streamflow::{BatchTime, Clock, ManualClock, PidRateEstimator};
+use streamflow::{BatchTime, Clock, ManualClock};
 
 use super::value::Value;
+use super::{clocks, rates, states};
 
 /// Runs an extra case; nothing if there is no way to run its kind.
 pub(super) fn run(json: &Json) -> Option<Result<(), String>> {
     match json["kind"].as_str()? {
         "time_arith" => Some(time_arith(json)),
-        "pid" => Some(pid(json)),
+        "pid" => Some(rates::pid(json)),
+        "rate_limiter" => Some(rates::limiter(json)),
         "queue_stream" => Some(queue_stream(json)),
+        "state_object" => Some(states::object(json)),
+        "state_record" => Some(states::record(json)),
+        "state_chain" => Some(states::chain(json)),
+        "timer" => Some(clocks::timer(json)),
+        "checkpoint_duration" => Some(clocks::checkpoint_duration(json)),
         "values_with_random_restarts" => json.get("num_batches").map(random_restarts),
         _ => None,
     }
-}
-
-/// The estimator of backpressure, call by call.
-fn pid(json: &Json) -> Result<(), String> {
-    let settings = &json["constructor"];
-    let number = |name: &str| settings[name].as_f64().ok_or_else(|| format!("no {name}"));
-    let interval = Duration::from_millis(millis(&settings["batch_ms"])?);
-    let estimator = PidRateEstimator::new(interval)
-        .and_then(|pid| {
-            pid.weights(
-                number("proportional").unwrap_or(-1.0),
-                number("integral").unwrap_or(-1.0),
-                number("derivative").unwrap_or(-1.0),
-            )
-        })
-        .and_then(|pid| pid.min_rate(number("min_rate").unwrap_or(-1.0)));
-    let mut estimator = estimator.map_err(|error| error.to_string())?;
-    for call in json["calls"].as_array().ok_or("no calls")? {
-        // What Spark's suite calls a negative number of records or time is none.
-        let at_least_zero = |name: &str| call[name].as_i64().map_or(0, |number| u64::try_from(number).unwrap_or(0));
-        let got = estimator.estimate(
-            at_least_zero("time_ms"),
-            at_least_zero("elements"),
-            Duration::from_millis(at_least_zero("processing_ms")),
-            Duration::from_millis(at_least_zero("scheduling_ms")),
-        );
-        let same = match (got, call["expected"].as_f64()) {
-            (Some(got), Some(expected)) => (got - expected).abs() <= expected.abs() * 1e-9,
-            (got, expected) => got.is_none() && expected.is_none(),
-        };
-        if !same {
-            return Err(format!("{call} gives {got:?}"));
-        }
-    }
-    Ok(())
 }
 
 /// Arithmetic of times and durations, in milliseconds.
@@ -64,7 +36,7 @@ fn time_arith(json: &Json) -> Result<(), String> {
     ranges.iter().try_for_each(time_range)
 }
 
-fn millis(json: &Json) -> Result<u64, String> {
+pub(super) fn millis(json: &Json) -> Result<u64, String> {
     json.as_u64().ok_or_else(|| format!("{json} is not a number of milliseconds"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use streamflow::{Batch, DStream, StreamingContext};
+use streamflow::{Batch, BatchTime, DStream, StreamingContext};
 
 use super::case::{BATCH_MS, Case, Outcome};
 use super::pipeline::{MapWithState, Match, Step, Transform, TransformWith};
@@ -10,16 +10,15 @@ use super::topologies as operators;
 use super::value::Value;
 use crate::common::harness::{Setup, run_all, run_with_restart};
 
-/// An operator that the library does not have yet, by its name in pipelines.
-pub(crate) struct NotYet(pub(crate) &'static str);
-
 /// Runs the steps over the inputs of a case.
-pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
-    supported(steps)?;
+pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Outcome {
     let setup = Setup { partitions: case.partitions, threads: 2 };
     let inputs: Vec<Vec<Vec<Value>>> =
         [Some(&case.input), case.input2.as_ref()].into_iter().flatten().cloned().collect();
     let topology = |ctx: &StreamingContext, mut inputs: Vec<DStream<Value>>| {
+        if let Some(missing) = case.missing {
+            inputs = inputs.into_iter().map(|input| operators::failing(input, batch_time(missing))).collect();
+        }
         let first = inputs.remove(0);
         Chain { ctx, first: &first, second: inputs.first(), initial: &case.initial_state }.of(steps)
     };
@@ -35,9 +34,9 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Result<Outcome, NotYet> {
     match steps.last() {
         Some(Step::MapWithState(_)) => {
             let (mapped, snapshots) = untangled(outputs);
-            Ok(Outcome { outputs: mapped, snapshots: Some(snapshots), fires_when_due: true, error })
+            Outcome { outputs: mapped, snapshots: Some(snapshots), fires_when_due: true, error }
         }
-        _ => Ok(Outcome { outputs, error, ..Outcome::default() }),
+        _ => Outcome { outputs, error, ..Outcome::default() },
     }
 }
 
@@ -55,29 +54,16 @@ fn untangled(outputs: Outputs) -> (Outputs, Outputs) {
     (only(operators::MAPPED), only(operators::SNAPSHOT))
 }
 
-/// Whether the library has all operators; the next ones are taken out of here as they arrive.
-fn supported(steps: &[Step]) -> Result<(), NotYet> {
-    for step in steps {
-        match step {
-            Step::Slice => return Err(NotYet("slice")),
-            Step::Union(pipelines) | Step::UnionAll(pipelines) => pipelines.iter().try_for_each(|p| supported(p))?,
-            Step::TransformWith(_, right) | Step::Match(_, right) => supported(right)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Chains operators behind the inputs of a pipeline.
-struct Chain<'s> {
-    ctx: &'s StreamingContext,
-    first: &'s DStream<Value>,
-    second: Option<&'s DStream<Value>>,
-    initial: &'s [(Value, Value)],
+pub(super) struct Chain<'s> {
+    pub(super) ctx: &'s StreamingContext,
+    pub(super) first: &'s DStream<Value>,
+    pub(super) second: Option<&'s DStream<Value>>,
+    pub(super) initial: &'s [(Value, Value)],
 }
 
 impl Chain<'_> {
-    fn of(&self, steps: &[Step]) -> DStream<Value> {
+    pub(super) fn of(&self, steps: &[Step]) -> DStream<Value> {
         steps.iter().fold(self.first.clone(), |stream, step| match step {
             Step::Union(pipelines) => pipelines.iter().map(|steps| self.of(steps)).fold(stream, operators::union),
             Step::UnionAll(pipelines) => {
@@ -124,6 +110,11 @@ fn matched(how: Match, left: DStream<Value>, right: DStream<Value>) -> DStream<V
     }
 }
 
+/// The time of a batch, by its number.
+fn batch_time(number: usize) -> BatchTime {
+    BatchTime::from_millis(number as u64 * BATCH_MS)
+}
+
 fn batch_intervals(count: usize) -> Duration {
     Duration::from_millis(count as u64 * BATCH_MS)
 }
@@ -167,6 +158,6 @@ fn single(stream: DStream<Value>, step: &Step) -> DStream<Value> {
         Step::CountByValueAndWindow(window) => {
             operators::count_by_value_and_window(stream, batch_intervals(window.length), batch_intervals(window.slide))
         }
-        _ => unreachable!("`supported` and `Chain` have dealt with the others"),
+        _ => unreachable!("`Chain` has dealt with the others, and slices are no pipeline"),
     }
 }

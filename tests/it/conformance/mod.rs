@@ -6,12 +6,16 @@
 //! lists of [`listed`], with its reason; everything else runs or fails.
 
 mod case;
+mod clocks;
 mod extra;
 mod functions;
 mod library;
 mod listed;
 mod oracle;
 mod pipeline;
+mod rates;
 mod runner;
+mod slices;
+mod states;
 mod topologies;
 mod value;

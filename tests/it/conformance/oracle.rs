@@ -17,6 +17,10 @@ pub(crate) fn run(case: &Case<'_>, steps: &[Step]) -> Outcome {
         outcome.outputs.clear();
         outcome.error = Some((1, "the function returned no batch".to_owned()));
     }
+    if let Some(missing) = case.missing {
+        outcome.outputs.retain(|(batch, _)| *batch < missing);
+        outcome.error = Some((missing, "there is no data set for the batch".to_owned()));
+    }
     outcome
 }
 

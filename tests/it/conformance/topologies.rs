@@ -91,6 +91,12 @@ pub(super) fn transform_to_nothing(stream: DStream<Value>) -> DStream<Value> {
     stream.transform(|_| Err::<Batch<Value>, _>("the function returned no batch"))
 }
 
+/// The stream, but for one batch for which there is nothing.
+#[stream]
+pub(super) fn failing(stream: DStream<Value>, at: BatchTime) -> DStream<Value> {
+    stream.transform(|batch| if batch.time() == at { Err("there is no data set for the batch") } else { Ok(batch) })
+}
+
 #[stream]
 pub(super) fn transform_with_union(left: DStream<Value>, right: DStream<Value>) -> DStream<Value> {
     left.transform_with(right, |left, right| left.union(right))

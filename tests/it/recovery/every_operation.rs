@@ -16,14 +16,17 @@ const BATCHES: usize = 20;
 /// Points of a kind that are tried by default.
 const POINTS: u64 = 160;
 
-type Pair = (u32, i64);
+pub(super) type Pair = (u32, i64);
 
 /// The rows of each directory.
-type Outputs = BTreeMap<String, Vec<String>>;
+pub(super) type Outputs = BTreeMap<String, Vec<String>>;
 
 /// What the program keeps, as rows: the state after each batch, and all operators over windows.
 #[stream]
-fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, DStream<String>, DStream<String>) {
+pub(super) fn program(
+    payments: DStream<Pair>,
+    limits: DStream<Pair>,
+) -> (DStream<String>, DStream<String>, DStream<String>) {
     let with_inverse = payments.reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 4s, 2s);
     let without = payments.reduce_by_key_and_window(|a, b| a.max(b), 3s, 1s);
     let totals = payments.update_state_by_key(|paid, old: Option<i64>| {
@@ -60,13 +63,13 @@ fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, 
 }
 
 /// A few payments of a few keys, which pause for long enough to time out.
-fn payments(batch: usize) -> Vec<Pair> {
+pub(super) fn payments(batch: usize) -> Vec<Pair> {
     let mut random = fastrand::Rng::with_seed(batch as u64);
     let keys = if batch % 9 < 4 { 0..5 } else { 3..9 };
     (0..random.usize(0..7)).map(|_| (random.u32(keys.clone()), random.i64(-9..30))).collect()
 }
 
-fn limits(batch: usize) -> Vec<Pair> {
+pub(super) fn limits(batch: usize) -> Vec<Pair> {
     (0..9).step_by(batch % 3 + 1).map(|key| (key, i64::from(key) * 10)).collect()
 }
 
@@ -110,7 +113,7 @@ impl Start<'_> {
 }
 
 /// The rows of each directory, in an order that does not depend on partitions.
-fn outputs(files: &SimulatedFs) -> Outputs {
+pub(super) fn outputs(files: &SimulatedFs) -> Outputs {
     let directories = files.files("out").into_iter().filter(|name| !name.starts_with('.'));
     let rows = |directory: &String| {
         let parts = files.files(format!("out/{directory}"));

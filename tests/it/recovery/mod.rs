@@ -1,13 +1,18 @@
 //! Recovery: a program that is started again goes on as if nothing had happened.
 //!
-//! [`every_operation`] interrupts a program at each operation on its files. The other modules look at one thing each:
-//! receivers, directories of files, batches that wait or were missed, programs that changed, what listeners are told.
+//! [`every_operation`] interrupts a program at each operation on its files; [`damage`] damages what it keeps at each byte. The
+//! other modules look at one thing each: receivers, directories of files, batches that wait or were missed, programs that
+//! changed, the checkpoint directory, SQLite, what listeners are told.
 
 mod batches;
 mod changes;
+mod damage;
+mod directory;
 mod every_operation;
 mod files;
 mod receivers;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod told;
 
 use streamflow::testing::{Driver, SimulatedFs};

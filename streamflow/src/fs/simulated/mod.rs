@@ -2,14 +2,15 @@
 
 mod disk;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use self::disk::{Disk, Inode};
 use super::random::Random;
-use super::{Entry, File, FileSystem};
+use super::{Entry, File, FileSystem, Locking};
 use crate::time::lock;
 
 /// A file system in memory, for tests of what a program does when the disk fails or the power is lost.
@@ -46,6 +47,8 @@ struct Inner {
     random: Random,
     fault: Option<Fault>,
     crashed: bool,
+    /// The notes of the locks that are held. They are gone with the process, so no copy of the file system has them.
+    locks: HashMap<PathBuf, String>,
     /// What each operation was.
     trace: Vec<String>,
 }
@@ -104,7 +107,8 @@ impl SimulatedFs {
 
     fn with_disk(disk: Disk, seed: u64) -> Self {
         let random = Random::new(seed);
-        Self(Arc::new(Mutex::new(Inner { disk, seed, random, fault: None, crashed: false, trace: Vec::new() })))
+        let (locks, trace) = (HashMap::new(), Vec::new());
+        Self(Arc::new(Mutex::new(Inner { disk, seed, random, fault: None, crashed: false, locks, trace })))
     }
 
     /// Crashes at the operation with this number, counted from zero: it may or may not take place, and it and all later
@@ -299,6 +303,32 @@ impl FileSystem for SimulatedFs {
             Verdict::Fail(failure) => Err(failure.error()),
         }
     }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Locking> {
+        let mut inner = lock(&self.0);
+        match inner.step(format!("lock {}", path.display()), Kind::Write)? {
+            Verdict::Proceed => {}
+            Verdict::Crash => return Err(crashed()),
+            Verdict::Fail(failure) => return Err(failure.error()),
+        }
+        if let Some(note) = inner.locks.get(path) {
+            return Ok(Locking::Refused(Some(note.clone())));
+        }
+        inner.locks.insert(path.to_owned(), note.to_owned());
+        Ok(Locking::Taken(Box::new(SimulatedLock { fs: self.clone(), path: path.to_owned() })))
+    }
+}
+
+/// A lock that is held.
+struct SimulatedLock {
+    fs: SimulatedFs,
+    path: PathBuf,
+}
+
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        lock(&self.fs.0).locks.remove(&self.path);
+    }
 }
 
 /// An open file of a [`SimulatedFs`].
@@ -474,6 +504,17 @@ mod tests {
         fs.repair();
         fs.create(Path::new("dir/b")).unwrap();
         assert_eq!(fs.operation(fs.operations() - 1).unwrap(), "create dir/b");
+    }
+
+    #[test]
+    fn a_lock_is_for_one_at_a_time_and_gone_with_the_process() {
+        let fs = SimulatedFs::new(1);
+        let path = Path::new("lock");
+        let Locking::Taken(held) = fs.lock(path, "first").unwrap() else { panic!("nobody has it") };
+        assert!(matches!(fs.lock(path, "second").unwrap(), Locking::Refused(Some(note)) if note == "first"));
+        assert!(matches!(fs.restart().lock(path, "second").unwrap(), Locking::Taken(_)));
+        drop(held);
+        assert!(matches!(fs.lock(path, "second").unwrap(), Locking::Taken(_)));
     }
 
     #[test]
