@@ -306,8 +306,8 @@ impl ReceiverEvents {
     }
 
     /// The figures of the input.
-    pub(crate) fn meter(&self) -> Arc<InputMeter> {
-        Arc::clone(&self.meter)
+    pub(crate) fn meter(&self) -> &Arc<InputMeter> {
+        &self.meter
     }
 
     /// The receiver runs.

@@ -159,11 +159,10 @@ impl<T: Record + ?Sized> Buffer<T> {
     /// the buffer is.
     pub(crate) fn start(&self, clock: Arc<dyn Clock>, interval: Duration, events: ReceiverEvents) {
         let limit = |limit: usize| if limit == usize::MAX { 0 } else { limit as u64 };
-        let meter = events.meter();
-        meter.buffer_records.set(limit(self.limits.records));
-        meter.buffer_bytes.set(limit(self.limits.bytes));
+        events.meter().buffer_records.set(limit(self.limits.records));
+        events.meter().buffer_bytes.set(limit(self.limits.bytes));
         if let Some(log) = &self.log {
-            let _ = meter.log.set(log.meter());
+            let _ = events.meter().log.set(log.meter());
         }
         let mut state = lock(&self.state);
         state.timing = Some((clock, interval));
@@ -278,9 +277,8 @@ impl<T: Record + ?Sized> Buffer<T> {
         let _one_at_a_time = lock(&self.allocation);
         let mut state = lock(&self.state);
         state.close();
-        let meter = state.events.meter();
-        meter.buffered_records.set(state.records as u64);
-        meter.buffered_bytes.set(state.bytes as u64);
+        state.events.meter().buffered_records.set(state.records as u64);
+        state.events.meter().buffered_bytes.set(state.bytes as u64);
         let mut blocks: Vec<Held<T::Block>> = state.waiting.iter().cloned().collect();
         let end = state.next;
         drop(state);

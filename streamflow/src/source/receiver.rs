@@ -387,7 +387,7 @@ where
             stopped: AtomicBool::new(false),
             failure: std::sync::Mutex::default(),
         });
-        let meter = cx.receiver_events.meter();
+        let meter = Arc::clone(cx.receiver_events.meter());
         meter.rate_limit.set(self.options.max_rate.unwrap_or(0));
         shared.buffer.start(Arc::clone(&cx.clock), self.options.interval(cx), cx.receiver_events.clone());
         if let Some((blocks, ends)) = self.resumed.take() {
