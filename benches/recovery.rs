@@ -107,7 +107,7 @@ impl Receiver for Storing {
 /// Lines of 100 bytes.
 fn block(load: Load) -> TextBlock {
     let line = "x".repeat(99) + "\n";
-    TextBlock::lines(&line.repeat(load.block_bytes / 100))
+    TextBlock::lines(line.repeat(load.block_bytes / 100))
 }
 
 /// The same bytes, one file, and a sync after each block.

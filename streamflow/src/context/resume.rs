@@ -52,7 +52,7 @@ pub(super) fn open(
     };
     let Config { name, interval, parallelism, .. } = config;
     let facts = ContextFacts { name, interval: *interval, now, parallelism: *parallelism, events };
-    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, &config.name), Ok)?;
+    let lock = lock.map_or_else(|| DirectoryLock::take(&config.files, &settings.dir, name), Ok)?;
     let (recovery, resumption) = Recovery::open(&config.files, lock, settings, graph, &facts)?;
     Ok(Start {
         zero: resumption.zero,

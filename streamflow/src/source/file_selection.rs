@@ -91,8 +91,7 @@ impl Directories {
                 error,
             )),
             Err(error) => {
-                let why = format!("`{path}`, the directory of a stream of files, cannot be listed: {error}");
-                Err(Error::io(why, error))
+                Err(Error::io(format!("`{path}`, the directory of a stream of files, cannot be listed"), error))
             }
         }
     }
@@ -213,7 +212,7 @@ impl Selection {
         let directories = &self.directories;
         tracing::warn!(%directories, %error, "files cannot be listed; batches get none until they can be");
         if let Some(events) = &self.events {
-            events.error(Error::io(format!("cannot list the files of `{directories}`: {error}"), error), batch);
+            events.error(Error::io(format!("cannot list the files of `{directories}`"), error), batch);
         }
     }
 
@@ -387,7 +386,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let later = dir.path().join("later");
         let mut selection = selection(&later, true);
-        let meter = selection.events.as_ref().unwrap().meter();
+        let meter = Arc::clone(selection.events.as_ref().unwrap().meter());
         assert!(selection.select(at(101)).is_empty());
         assert!(selection.select(at(102)).is_empty());
         let (errors, last) = meter.last_error();
