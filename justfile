@@ -9,7 +9,8 @@ clippy:
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 test:
-    cargo test --workspace --all-features
+    cargo test --workspace
+    cargo test --workspace --features sqlite sqlite
 
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use common::{Group, Maker, Program};
 
 /// What is compared: a group, and the programs of it in pairs.
-const PAIRS: [(Maker, &[(&str, &str)]); 8] = {
+const PAIRS: [(Maker, &[(&str, &str)]); 10] = {
     const FUSED: &[(&str, &str)] = &[("fused", "hand_written"), ("fused", "unfused")];
     const GREP: &[(&str, &str)] = &[FUSED[0], FUSED[1], ("fused", "whole_text")];
     const WINDOW: &[(&str, &str)] = &[
@@ -27,15 +27,17 @@ const PAIRS: [(Maker, &[(&str, &str)]); 8] = {
         ("from_scratch", "hand_from_scratch"),
     ];
     let [word_count, grep, key_sum, stateless_chain] = common::FUSED;
-    let [map_with_state, update_state_by_key, state_expiry] = common::states::STATES;
+    let [mapped, mapped_sums, updated, updated_sums, state_expiry] = common::states::STATES;
     [
         (word_count, FUSED),
         (grep, GREP),
         (key_sum, FUSED),
         (stateless_chain, FUSED),
         (common::windows::WINDOW, WINDOW),
-        (map_with_state, &[("map_with_state", "hand_written")]),
-        (update_state_by_key, &[("update_state_by_key", "hand_written")]),
+        (mapped, &[("map_with_state", "hand_written")]),
+        (mapped_sums, &[("map_with_state", "hand_written")]),
+        (updated, &[("update_state_by_key", "hand_written")]),
+        (updated_sums, &[("update_state_by_key", "hand_written")]),
         (state_expiry, &[("state_expiry", "hand_written")]),
     ]
 };

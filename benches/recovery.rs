@@ -489,17 +489,19 @@ impl Counting {
         Ok(Self { orders, driver, _dir: dir })
     }
 
-    /// Ten batches, the fifth of which has a checkpoint.
+    /// Ten batches; a checkpoint comes in the middle of them.
     fn run(&mut self) -> Result<f64> {
         let start = Instant::now();
         match &self.orders {
             None => self.driver.run_batches(10)?,
             Some((orders, stored)) => {
+                // What the next batch reads is received while a batch runs.
                 for _ in 0..10 {
                     orders.send(()).expect("the receiver runs");
-                    stored.recv().expect("the receiver runs");
                     self.driver.run_batches(1)?;
+                    stored.recv().expect("the receiver runs");
                 }
+                self.driver.run_batches(1)?;
             }
         }
         Ok(start.elapsed().as_secs_f64())

@@ -57,15 +57,15 @@ fn state(criterion: &mut Criterion) {
 /// Prints a line for each operator: bytes and blocks of memory for each key.
 fn memory() {
     report("hash_map", || states::initial().into_iter().collect::<std::collections::HashMap<_, _>>());
-    report("map_with_state", || filled(|pairs| states::running(pairs, Vec::new())));
-    report("map_with_state_timeout", || filled(|pairs| states::expiring(pairs, Vec::new())));
-    report("update_state_by_key", || filled(|pairs| states::fading(pairs, Vec::new())));
+    let input = Batches::new([states::initial()]);
+    report("map_with_state", || filled(&input, |pairs| states::running(pairs, Vec::new())));
+    report("map_with_state_timeout", || filled(&input, |pairs| states::expiring(pairs, Vec::new())));
+    report("update_state_by_key", || filled(&input, |pairs| states::fading(pairs, Vec::new())));
 }
 
 /// A topology that has seen every key in its only batch.
-fn filled(declare: impl FnOnce(DStream<Pair>) -> DStream<Pair>) -> Streaming {
-    let batches = Batches::new([states::initial()]);
-    Streaming::new(batches, Count { before: 1, of_a_run: 1 }, declare)
+fn filled(input: &Batches, declare: impl FnOnce(DStream<Pair>) -> DStream<Pair>) -> Streaming {
+    Streaming::new(input.clone(), Count { before: 1, of_a_run: 1 }, declare)
 }
 
 fn report<T>(name: &str, make: impl FnOnce() -> T) {

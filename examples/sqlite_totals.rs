@@ -145,7 +145,7 @@ fn demonstrate(args: &Args) -> Result<(), AnyError> {
             println!("  process {}: {}", running.id(), line?);
         }
         running.kill()?;
-        println!("killed: {}", running.wait()?);
+        println!("process {} ended by {}", running.id(), running.wait()?);
         show(&database)?;
     }
     println!("the last start, to the end");

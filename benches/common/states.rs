@@ -1,12 +1,13 @@
 //! State for each key, and the same by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use streamflow::BatchTime;
 use streamflow::prelude::*;
 
 use super::data::Random;
-use super::hand_written_states::{Expiring, Mapped, Updated};
+use super::hand_written_states::{Expiring, Mapped, MappedSums, Updated, UpdatedSums};
 use super::streaming::{Batches, Count, Pair};
 use super::{Group, Maker, Program, threads};
 
@@ -84,29 +85,58 @@ fn touching() -> Batches {
 }
 
 /// The groups of state operators.
-pub const STATES: [Maker; 3] =
-    [("map_with_state", map_with_state), ("update_state_by_key", update_state_by_key), ("state_expiry", state_expiry)];
+pub const STATES: [Maker; 5] = [
+    ("map_with_state", map_with_state),
+    ("map_with_state_sums", map_with_state_sums),
+    ("update_state_by_key", update_state_by_key),
+    ("update_state_by_key_sums", update_state_by_key_sums),
+    ("state_expiry", state_expiry),
+];
 
 fn map_with_state() -> Group {
+    let mut by_hand = Mapped::new(threads(), initial(), |key: &u64, value, sum: &mut Option<u64>| {
+        let new = sum.unwrap_or(0) + value.unwrap_or(0);
+        *sum = Some(new);
+        (*key, new)
+    });
+    mapped("map_with_state", move |batch| by_hand.batch(batch))
+}
+
+fn map_with_state_sums() -> Group {
+    let mut by_hand = MappedSums::new(threads(), initial());
+    mapped("map_with_state_sums", move |batch| by_hand.batch(batch))
+}
+
+fn mapped(name: &'static str, by_hand: impl FnMut(&[Arc<Vec<Pair>>]) -> Vec<Vec<Pair>> + 'static) -> Group {
     let batches = touching();
     let count = Count { before: 20, of_a_run: 20 };
-    let mut by_hand = Mapped::new(threads(), initial());
     let programs = vec![
         Program::streaming("map_with_state", &batches, count, |pairs| running(pairs, initial())),
-        Program::by_hand("hand_written", &batches, count, move |batch| by_hand.batch(batch)),
+        Program::by_hand("hand_written", &batches, count, by_hand),
     ];
-    Group { name: "map_with_state", elements: count.of_a_run * TOUCHED, programs }
+    Group { name, elements: count.of_a_run * TOUCHED, programs }
 }
 
 fn update_state_by_key() -> Group {
+    let mut by_hand = Updated::new(threads(), initial(), |values: Vec<u64>, old: Option<u64>| {
+        Some(fade(old.unwrap_or(0), values.iter().sum()))
+    });
+    updated("update_state_by_key", move |batch| by_hand.batch(batch))
+}
+
+fn update_state_by_key_sums() -> Group {
+    let mut by_hand = UpdatedSums::new(threads(), initial());
+    updated("update_state_by_key_sums", move |batch| by_hand.batch(batch))
+}
+
+fn updated(name: &'static str, by_hand: impl FnMut(&[Arc<Vec<Pair>>]) -> Vec<Vec<Pair>> + 'static) -> Group {
     let batches = touching();
     let count = Count { before: 2, of_a_run: 1 };
-    let mut by_hand = Updated::new(threads(), initial());
     let programs = vec![
         Program::streaming("update_state_by_key", &batches, count, |pairs| fading(pairs, initial())),
-        Program::by_hand("hand_written", &batches, count, move |batch| by_hand.batch(batch)),
+        Program::by_hand("hand_written", &batches, count, by_hand),
     ];
-    Group { name: "update_state_by_key", elements: KEYS as usize, programs }
+    Group { name, elements: KEYS as usize, programs }
 }
 
 /// Each batch brings as many new keys as it lets time out.

@@ -49,5 +49,5 @@ mod tests;
 
 pub(crate) use self::envelope::sealed_manifest;
 pub(crate) use self::manifest::Operator;
-pub(crate) use self::state_file::sealed_state;
+pub(crate) use self::state_file::{Change, sealed_state};
 pub(crate) use self::store::{CheckpointOptions, CheckpointStore, Due, Weights};

@@ -193,6 +193,8 @@ pub(crate) struct StateReader {
     operator: Operator,
     /// The file being read, by its place in the operator's list.
     place: usize,
+    /// The place after that of the last file to be read.
+    end: usize,
     open: Option<OpenFile>,
     partition: u32,
     chunk: Vec<u8>,
@@ -208,7 +210,20 @@ struct OpenFile {
 
 impl StateReader {
     pub(super) fn new(fs: SharedFs, dir: PathBuf, operator: Operator) -> Self {
-        Self { fs, dir, operator, place: 0, open: None, partition: 0, chunk: Vec::new(), at: 0 }
+        let end = operator.files.len();
+        Self { fs, dir, operator, place: 0, end, open: None, partition: 0, chunk: Vec::new(), at: 0 }
+    }
+
+    /// Leaves out the deltas.
+    pub(crate) fn base_only(mut self) -> Self {
+        self.end = self.end.min(1);
+        self
+    }
+
+    /// Leaves out the base.
+    pub(crate) fn deltas_only(mut self) -> Self {
+        self.place = 1;
+        self
     }
 
     /// The next change, or `None` after the last one.
@@ -232,7 +247,9 @@ impl StateReader {
 
     /// Loads the next chunk; `false` after the last file.
     fn next_chunk(&mut self) -> Result<bool> {
-        let Some(expected) = self.operator.files.get(self.place) else { return Ok(false) };
+        let Some(expected) = self.operator.files.get(self.place).filter(|_| self.place < self.end) else {
+            return Ok(false);
+        };
         let mut open = match self.open.take() {
             Some(open) => open,
             None => OpenFile::open(&*self.fs, self.dir.join(&expected.name), &self.operator, self.place)?,

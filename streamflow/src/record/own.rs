@@ -545,7 +545,7 @@ pub fn declared<T>(record: impl Lifted<Owned: DeclaredAs<T>>) -> Id<T> {
     note = "the key decides which partition a record is shuffled to, and which records belong together",
     note = "derive `Hash, PartialEq, Eq` for it; a type with a lifetime needs `#[record(key)]` beside `#[derive(Record)]`"
 )]
-pub trait LiftedKey: Lifted {
+pub trait LiftedKey: Lifted<Owned: Hash + Eq> {
     /// Hashes the key as its owned form would be hashed.
     fn hash_key<H: Hasher>(&self, state: &mut H);
     /// Whether `owned` is the owned form of this key.

@@ -28,7 +28,7 @@ pub enum MissedBatches {
 }
 
 /// A function from the bytes of an old state to those of a new one.
-type Migrate = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>> + Send + Sync>;
+pub(super) type Migrate = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>> + Send + Sync>;
 
 /// The checkpoint directory, and how its state meets a changed program.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::program::Program;
-use super::restore::states;
+use super::restore::{NamedState, states};
 use crate::checkpoint::{CheckpointStore, Due};
 use crate::error::{Error, Result};
 use crate::run::guard;
@@ -36,6 +36,10 @@ impl Busy {
     fn begin(self: &Arc<Self>) -> BusyUntilDropped {
         *lock(&self.0) = true;
         BusyUntilDropped(Arc::clone(self))
+    }
+
+    fn is_set(&self) -> bool {
+        *lock(&self.0)
     }
 
     fn wait(&self) {
@@ -100,8 +104,7 @@ impl Snapshots {
         let mut store = lock(&self.store);
         let writer = store.begin(time);
         let mut pieces = Vec::new();
-        for (name, state) in states(graph) {
-            let fingerprint = state.fingerprint();
+        for (name, NamedState { state, fingerprint, .. }) in states(graph) {
             let due = if state.wants_base() { Due::Base } else { writer.due(name, &fingerprint) };
             let extent = if due == Due::Base { Extent::Everything } else { Extent::Changes };
             pieces.push(Piece { identity: name.to_owned(), fingerprint, due, changes: state.save(extent)? });
@@ -131,7 +134,8 @@ impl Snapshots {
     /// Takes the result of the thread, if it is done or is to be waited for. Returns whether none is writing any more.
     fn collect(&self, wait: bool) -> Result<bool> {
         let mut writing = lock(&self.writing);
-        if !wait && writing.as_ref().is_some_and(|thread| !thread.is_finished()) {
+        // Not `is_finished`: the thread needs a moment to end after the last file is written.
+        if !wait && writing.is_some() && self.busy.is_set() {
             return Ok(false);
         }
         let Some(thread) = writing.take() else { return Ok(true) };

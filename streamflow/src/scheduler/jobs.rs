@@ -207,7 +207,8 @@ impl Jobs {
         let outcome = outcome.flatten().map_err(|error| error.in_batch(run.time()));
         info.ended = Some(self.control.clock.now());
         if let Err(error) = outcome {
-            tracing::error!(%error, output = &*info.description, "an output failed");
+            // With its causes: a sink says there what is wrong.
+            tracing::error!(?error, output = &*info.description, "an output failed");
             info.failure = Some(error);
         }
         self.bus.post(|| Event::OutputCompleted(info.clone()));

@@ -3,18 +3,27 @@
 //! A task that lets rows through fills many lists at once and does not know how long they get. Vectors that double would
 //! copy every row once more and touch twice the memory; a list of chunks does neither.
 
-/// Items of a chunk: few enough that the last, half empty one of each list does not matter.
-const CHUNK: usize = 256;
+/// Items of the first chunk that nobody foresaw. Each following one has room for twice as many, up to [`MOST`], so that short
+/// lists waste little.
+const FIRST: usize = 32;
+/// Items of a long list's chunk: few enough that the last, half empty one of each list does not matter.
+const MOST: usize = 256;
+/// Most items of a chunk that was foreseen.
+const MOST_FORESEEN: usize = 4_096;
 
 /// Items in the order in which they were added.
 pub(crate) struct Chunks<T> {
     full: Vec<Vec<T>>,
     last: Vec<T>,
+    /// Room of the next chunk.
+    room: usize,
 }
 
 impl<T> Chunks<T> {
-    pub(crate) const fn new() -> Self {
-        Self { full: Vec::new(), last: Vec::new() }
+    /// A list that may get about so many items; the first chunk then holds them all.
+    pub(crate) fn new(foreseen: usize) -> Self {
+        let room = foreseen.saturating_add(foreseen / 4).clamp(FIRST, MOST_FORESEEN);
+        Self { full: Vec::new(), last: Vec::new(), room }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -33,10 +42,18 @@ impl<T> Chunks<T> {
 
     #[cold]
     fn next_chunk(&mut self) {
-        let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
-        if !full.is_empty() {
+        let full = std::mem::replace(&mut self.last, Vec::with_capacity(self.room));
+        if full.is_empty() {
+            self.room = FIRST;
+        } else {
             self.full.push(full);
+            self.room = (2 * self.room).min(MOST);
         }
+    }
+
+    /// The items, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.full.iter().flatten().chain(&self.last)
     }
 
     /// The chunks, in order.
@@ -51,11 +68,14 @@ mod tests {
 
     #[test]
     fn items_keep_their_order() {
-        for count in [0, 1, CHUNK, CHUNK + 1, CHUNK * 3] {
-            let mut chunks = Chunks::new();
-            (0..count).for_each(|item| chunks.push(item));
-            assert_eq!(chunks.len(), count);
-            assert!(chunks.into_chunks().flatten().eq(0..count));
+        for count in [0, 1, FIRST, FIRST + 1, FIRST * 3, FIRST * 3 + 1, MOST * 3] {
+            for foreseen in [0, count, count / 2, usize::MAX] {
+                let mut chunks = Chunks::new(foreseen);
+                (0..count).for_each(|item| chunks.push(item));
+                assert_eq!(chunks.len(), count);
+                assert!(chunks.iter().copied().eq(0..count));
+                assert!(chunks.into_chunks().flatten().eq(0..count));
+            }
         }
     }
 }

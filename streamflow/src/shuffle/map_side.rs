@@ -1,5 +1,8 @@
 //! The map side of a shuffle: writers, which sort records into buckets.
 
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::chunks::Chunks;
 use super::table::{Loose, Row, Table};
 use super::{KeyHasher, partition_of};
@@ -40,13 +43,14 @@ impl<K, A> Bucket<K, A> {
         }
     }
 
-    /// The rows in pieces; `partitions` is the number of partitions of the shuffle.
-    pub(crate) fn into_pieces(self, partitions: usize) -> Vec<Chunks<Loose<K, A>>> {
+    /// The rows in pieces, if there are none yet for about `foreseen` rows; `partitions` is the number of partitions of the
+    /// shuffle.
+    pub(crate) fn into_pieces(self, partitions: usize, foreseen: usize) -> Vec<Chunks<Loose<K, A>>> {
         match self {
             Self::Through(pieces) => pieces,
             Self::Combined(table) => {
                 let count = pieces(partitions);
-                let mut cut: Vec<_> = std::iter::repeat_with(Chunks::new).take(count).collect();
+                let mut cut: Vec<_> = std::iter::repeat_with(|| Chunks::new(foreseen / count)).take(count).collect();
                 for row in table.into_rows() {
                     let piece = partition_of(row.hash, partitions * count) % count;
                     cut[piece].push(Loose { key: row.key, acc: row.acc });
@@ -63,35 +67,74 @@ pub(crate) fn pieces(partitions: usize) -> usize {
     (256 / partitions).clamp(1, 128)
 }
 
-/// Records after which a writer looks whether combining pays.
-const TRIAL: usize = 1 << 15;
+/// Records after which a writer looks for the first time whether combining pays. Few, since what was combined in vain is
+/// lost.
+const FIRST_LOOK: usize = 1 << 11;
+/// Records after which it looks for the second time. From then on it looks again when their number has doubled.
+const SECOND_LOOK: usize = 1 << 15;
+/// Rows among which a writer that lets records through counts keys, at least.
+const SAMPLE: usize = 512;
 
-/// Combines the values of a key as they come.
+/// How many rows a task wrote for a partition in the last batch: it will be about as many in the next.
+#[derive(Default)]
+pub(crate) struct Foreseen(AtomicUsize);
+
+impl Foreseen {
+    /// Notes what the tasks of a batch wrote.
+    pub(crate) fn note<K, A>(&self, written: &[Vec<Bucket<K, A>>]) {
+        let rows: usize = written.iter().flatten().map(Bucket::len).sum();
+        let buckets = written.iter().map(Vec::len).sum::<usize>();
+        self.0.store(rows / buckets.max(1), Ordering::Relaxed);
+    }
+
+    fn rows(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Combines the values of a key as they come, while that pays.
+///
+/// Whether it pays depends on nothing but the records and their order, so a batch run again is combined in the same way.
 pub struct CombineWriter<K: 'static, G: Aggregator> {
     aggregator: std::sync::Arc<G>,
     hasher: KeyHasher,
     partitions: usize,
+    /// Rows of a bucket, about.
+    foreseen: usize,
+    /// Records at the next look, and how many are missing until then.
+    next_look: usize,
+    until_look: usize,
     mode: Mode<K, G::Acc>,
 }
 
 /// Whether a writer combines.
 enum Mode<K: 'static, A> {
-    /// It does, in a table for each partition, and looks at the result after so many more records, if it does not know
-    /// yet whether that pays.
-    Combine { tables: Vec<Table<K, A>>, trial: usize },
+    /// It does, in a table for each partition.
+    Combine { tables: Vec<Table<K, A>> },
     /// It lets records through, to the pieces of all partitions: the keys are nearly all distinct.
     Through { pieces: Vec<Chunks<Loose<K, A>>> },
 }
 
+impl<K, A> Mode<K, A> {
+    fn combine(partitions: usize) -> Self {
+        Self::Combine { tables: std::iter::repeat_with(Table::new).take(partitions).collect() }
+    }
+}
+
 impl<K, G: Aggregator> CombineWriter<K, G> {
-    pub(crate) fn new(aggregator: std::sync::Arc<G>, hasher: KeyHasher, partitions: usize) -> Self {
-        let tables = std::iter::repeat_with(Table::new).take(partitions).collect();
-        Self { aggregator, hasher, partitions, mode: Mode::Combine { tables, trial: TRIAL } }
+    pub(crate) fn new(
+        aggregator: std::sync::Arc<G>,
+        hasher: KeyHasher,
+        partitions: usize,
+        foreseen: &Foreseen,
+    ) -> Self {
+        let (mode, foreseen) = (Mode::combine(partitions), foreseen.rows());
+        Self { aggregator, hasher, partitions, foreseen, next_look: FIRST_LOOK, until_look: FIRST_LOOK, mode }
     }
 
     pub(crate) fn into_buckets(self) -> Vec<Bucket<K, G::Acc>> {
         match self.mode {
-            Mode::Combine { tables, .. } => tables.into_iter().map(Bucket::Combined).collect(),
+            Mode::Combine { tables } => tables.into_iter().map(Bucket::Combined).collect(),
             Mode::Through { pieces: all } => {
                 let mut all = all.into_iter();
                 let count = pieces(self.partitions);
@@ -110,7 +153,7 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
         let hash = self.hasher.hash(&key);
         let aggregator = &*self.aggregator;
         match &mut self.mode {
-            Mode::Combine { tables, trial } => {
+            Mode::Combine { tables } => {
                 let partition = partition_of(hash, tables.len());
                 tables[partition].upsert(
                     hash,
@@ -119,29 +162,72 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
                     |value| aggregator.create(value),
                     |acc, value| aggregator.add(acc, value),
                 );
-                *trial = trial.wrapping_sub(1);
-                if *trial == 0 {
-                    self.judge();
-                }
             }
             Mode::Through { pieces } => {
                 let piece = partition_of(hash, pieces.len());
                 pieces[piece].push(Loose { key: Kept::lifted(key), acc: aggregator.create(value.own()) });
             }
         }
-    }
-
-    /// Combining pays unless seven of eight keys were new.
-    #[cold]
-    fn judge(&mut self) {
-        let Mode::Combine { tables, .. } = &mut self.mode else { return };
-        let keys: usize = tables.iter().map(Table::len).sum();
-        if keys > TRIAL / 8 * 7 {
-            let combined = std::mem::take(tables).into_iter().map(Bucket::Combined);
-            let pieces = combined.flat_map(|bucket| bucket.into_pieces(self.partitions)).collect();
-            self.mode = Mode::Through { pieces };
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.look();
         }
     }
+}
+
+impl<K: Hash + Eq, G: Aggregator> CombineWriter<K, G> {
+    /// Looks whether combining pays. It does not if more than seven of eight records had new keys; once a writer lets
+    /// records through, it takes a quarter of known keys to change that.
+    #[cold]
+    fn look(&mut self) {
+        let records = self.next_look;
+        match &mut self.mode {
+            Mode::Combine { tables } => {
+                if tables.iter().map(Table::len).sum::<usize>() > records / 8 * 7 {
+                    let combined = std::mem::take(tables).into_iter().map(Bucket::Combined);
+                    let pieces =
+                        combined.flat_map(|bucket| bucket.into_pieces(self.partitions, self.foreseen)).collect();
+                    self.mode = Mode::Through { pieces };
+                }
+            }
+            Mode::Through { pieces } => {
+                if distinct(&self.hasher, pieces) < records / 4 * 3 {
+                    let pieces = std::mem::take(pieces);
+                    self.combine(pieces);
+                }
+            }
+        }
+        self.next_look = if records < SECOND_LOOK { SECOND_LOOK } else { records.saturating_mul(2) };
+        self.until_look = self.next_look - records;
+    }
+
+    /// Combines from now on, first what was let through.
+    fn combine(&mut self, all: Vec<Chunks<Loose<K, G::Acc>>>) {
+        self.mode = Mode::combine(self.partitions);
+        let Mode::Combine { tables } = &mut self.mode else { return };
+        let count = pieces(self.partitions);
+        for (piece, rows) in all.into_iter().enumerate() {
+            for Loose { key, acc } in rows.into_chunks().flatten() {
+                let row = Row { hash: self.hasher.hash_kept(&key), key, acc };
+                tables[piece / count].merge(row, |acc| acc, |left, right| self.aggregator.merge(left, right));
+            }
+        }
+    }
+}
+
+/// About how many keys the rows have: those of some pieces are counted, and pieces have about equally many.
+fn distinct<K: Hash, A>(hasher: &KeyHasher, pieces: &[Chunks<Loose<K, A>>]) -> usize {
+    let (mut hashes, mut counted) = (Vec::new(), 0);
+    for piece in pieces {
+        hashes.extend(piece.iter().map(|row| hasher.hash_kept(&row.key)));
+        counted += 1;
+        if hashes.len() >= SAMPLE {
+            break;
+        }
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.len() * pieces.len() / counted.max(1)
 }
 
 /// Sorts keyed records into buckets without combining them.
@@ -169,5 +255,33 @@ impl<K, V> ScatterWriter<K, V> {
         let hash = self.hasher.hash(&key);
         let partition = partition_of(hash, self.buckets.len());
         self.buckets[partition].push(Row { hash, key: Kept::lifted(key), acc: value.own() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::record::own::Id;
+    use crate::stage::combine::Tally;
+
+    /// Whether a writer combines after these keys.
+    fn combines(keys: impl Iterator<Item = u64>) -> bool {
+        let mut writer = CombineWriter::new(Arc::new(Tally), KeyHasher::new(), 2, &Foreseen::default());
+        keys.for_each(|key| writer.push(Id(key), Id(())));
+        writer.into_buckets().iter().all(|bucket| matches!(bucket, Bucket::Combined(_)))
+    }
+
+    #[test]
+    fn a_writer_combines_while_keys_repeat() {
+        assert!(combines(0..FIRST_LOOK as u64 - 1), "few records are combined in any case");
+        assert!(!combines(0..100_000));
+        assert!(combines((0..100_000).map(|n| n % 1_000)));
+        assert!(combines((0..100_000).map(|n| n % 20_000)), "keys repeat, though none among the first");
+        let hot = (0..100_000).map(|n| if n > 3_000 && n % 2 == 0 { 0 } else { n });
+        assert!(combines(hot), "half of the records have one key");
+        let late = (0..100_000).map(|n| if n < 4_000 { n % 1_000 } else { n });
+        assert!(!combines(late), "keys repeat among the first only");
     }
 }

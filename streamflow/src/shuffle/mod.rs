@@ -3,7 +3,8 @@
 //! The **map side** writes one bucket for each target partition. Where the operator combines values, a bucket is a table:
 //! records of a key meet before they move. A key is hashed once; the hash travels with it, picks its partition and places
 //! it in the tables of both sides. When nearly all keys are distinct, combining costs a look-up for each record and saves
-//! nothing, so a writer that sees this stops combining and lets the records through.
+//! nothing, so a writer that sees this stops combining and lets the records through, and goes back when it sees that keys
+//! repeat after all.
 //!
 //! The **reduce side** merges the buckets of one partition, in the order of the map tasks, as part of the task that reads
 //! the partition. Nothing is serialised.

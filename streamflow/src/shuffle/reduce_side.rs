@@ -60,11 +60,12 @@ where
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<R> {
         let at = At(self.operator);
-        let records = if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
-            let table = merge_buckets(&*self.aggregator, buckets);
-            table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect()
-        } else {
-            self.merge_pieces(buckets)
+        let records = match tables(buckets) {
+            Ok(tables) => {
+                let table = merge_tables(&*self.aggregator, tables);
+                table.into_rows().map(|row| (self.record)(row.key.into_key(), row.acc)).collect()
+            }
+            Err(buckets) => self.merge_pieces(buckets),
         };
         std::mem::forget(at);
         records
@@ -80,17 +81,12 @@ where
     /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
     /// all, of a task with few records, is cut like the others.
     fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>) -> Vec<R> {
-        let mut buckets: Vec<_> =
-            buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions).into_iter()).collect();
         let count = pieces(self.partitions);
         let (mut table, mut records) = (LooseTable::new(), Vec::new());
-        for piece in 0..count {
-            for bucket in &mut buckets {
-                let rows = bucket.next().expect("all buckets have as many pieces");
-                for chunk in rows.into_chunks() {
-                    for row in chunk {
-                        table.merge(row, |left, right| self.aggregator.merge(left, right));
-                    }
+        for (piece, chunks) in by_piece(buckets, self.partitions).enumerate() {
+            for chunk in chunks {
+                for row in chunk {
+                    table.merge(row, |left, right| self.aggregator.merge(left, right));
                 }
             }
             if piece == 0 {
@@ -103,44 +99,72 @@ where
     }
 }
 
-/// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
-pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
+/// The rows of each piece, in chunks in the order of the buckets.
+fn by_piece<K, A>(buckets: Vec<Bucket<K, A>>, partitions: usize) -> impl Iterator<Item = Vec<Vec<Loose<K, A>>>> {
+    let mut buckets: Vec<_> = buckets.into_iter().map(|bucket| bucket.into_pieces(partitions, 0).into_iter()).collect();
+    let next = |bucket: &mut std::vec::IntoIter<Chunks<_>>| bucket.next().expect("all buckets have as many pieces");
+    (0..pieces(partitions)).map(move |_| buckets.iter_mut().flat_map(|bucket| next(bucket).into_chunks()).collect())
+}
+
+/// One table of combined buckets. The first table is kept and the others go into it, so values meet in the order of the
+/// tasks.
+fn merge_tables<K: Eq, G: Aggregator>(
     aggregator: &G,
-    buckets: Vec<Bucket<K, G::Acc>>,
+    tables: impl IntoIterator<Item = Table<K, G::Acc>>,
 ) -> Table<K, G::Acc> {
-    let (hasher, mut all) = (KeyHasher::new(), Table::new());
-    for bucket in buckets {
-        match bucket {
-            Bucket::Combined(table) if all.len() == 0 => all = table,
-            Bucket::Combined(table) => {
-                all.reserve(table.len().saturating_sub(all.len()));
-                merge_rows(aggregator, table.into_rows(), &mut all);
-            }
-            Bucket::Through(pieces) => {
-                // The keys of such a bucket are nearly all distinct.
-                let rows: usize = pieces.iter().map(Chunks::len).sum();
-                all.reserve(rows.saturating_sub(all.len()));
-                let chunks = pieces.into_iter().flat_map(Chunks::into_chunks);
-                chunks.for_each(|chunk| merge_rows(aggregator, hashed(&hasher, chunk), &mut all));
-            }
+    let mut all = Table::new();
+    for table in tables {
+        if all.len() == 0 {
+            all = table;
+            continue;
+        }
+        all.reserve(table.len().saturating_sub(all.len()));
+        for row in table.into_rows() {
+            all.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
         }
     }
     all
 }
 
-/// Rows with their hashes.
-fn hashed<K: Hash, A>(hasher: &KeyHasher, rows: Vec<Loose<K, A>>) -> impl Iterator<Item = Row<K, A>> {
-    rows.into_iter().map(|Loose { key, acc }| Row { hash: hasher.hash_kept(&key), key, acc })
+/// Takes the rows of a partition as the tasks wrote them.
+pub(crate) trait Intake<K: 'static, A> {
+    /// A row. Those of one key come in the order of the tasks.
+    fn row(&mut self, row: Row<K, A>);
+    /// The keys that came so far come no more.
+    fn piece_ends(&mut self);
 }
 
-fn merge_rows<K: Eq, G: Aggregator>(
-    aggregator: &G,
-    rows: impl Iterator<Item = Row<K, G::Acc>>,
-    into: &mut Table<K, G::Acc>,
-) {
-    for row in rows {
-        into.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
+/// Gives the rows of all buckets to `intake`.
+pub(crate) fn pour<K: Hash, A>(buckets: Vec<Bucket<K, A>>, partitions: usize, intake: &mut impl Intake<K, A>) {
+    match tables(buckets) {
+        Ok(tables) => {
+            tables.into_iter().flat_map(Table::into_rows).for_each(|row| intake.row(row));
+            intake.piece_ends();
+        }
+        Err(buckets) => {
+            let hasher = KeyHasher::new();
+            for chunks in by_piece(buckets, partitions) {
+                for chunk in chunks {
+                    for Loose { key, acc } in chunk {
+                        intake.row(Row { hash: hasher.hash_kept(&key), key, acc });
+                    }
+                }
+                intake.piece_ends();
+            }
+        }
     }
+}
+
+/// The tables of the buckets, if all of them are combined.
+fn tables<K, A>(buckets: Vec<Bucket<K, A>>) -> Result<Vec<Table<K, A>>, Vec<Bucket<K, A>>> {
+    if buckets.iter().any(|bucket| matches!(bucket, Bucket::Through(_))) {
+        return Err(buckets);
+    }
+    let table = |bucket| match bucket {
+        Bucket::Combined(table) => Some(table),
+        Bucket::Through(_) => None,
+    };
+    Ok(buckets.into_iter().filter_map(table).collect())
 }
 
 /// Groups the values of each key, in the order of the tasks and of the records in them.
@@ -167,7 +191,7 @@ mod tests {
     use super::*;
     use crate::plan::Function;
     use crate::record::own::Id;
-    use crate::shuffle::map_side::CombineWriter;
+    use crate::shuffle::map_side::{CombineWriter, Foreseen};
 
     static FUNCTION: Function = Function { name: "test", module: "test", file: "test" };
     static OPERATOR: Operator = Operator { function: &FUNCTION, name: "reduce_by_key", id: "test", line: 1, column: 1 };
@@ -193,9 +217,10 @@ mod tests {
 
     /// Merges what `tasks` wrote, piece by piece where that applies, and as one table.
     fn check<K: Hash + Eq + Clone + Debug + Send + Sync + 'static>(tasks: &[Vec<(K, u32)>], partitions: usize) {
+        let foreseen = Foreseen::default();
         let written = || {
             tasks.iter().map(|records| {
-                let mut writer = CombineWriter::new(Arc::new(Append), KeyHasher::new(), partitions);
+                let mut writer = CombineWriter::new(Arc::new(Append), KeyHasher::new(), partitions, &foreseen);
                 records.iter().for_each(|(key, value)| writer.push(Id(key.clone()), Id(*value)));
                 writer.into_buckets()
             })
@@ -215,8 +240,28 @@ mod tests {
         let merged: Vec<(K, Vec<u32>)> = parts().flat_map(|part| merge.merge(part)).collect();
         assert_eq!(merged.len(), expected.len(), "each key once");
         assert_eq!(merged.into_iter().collect::<HashMap<_, _>>(), expected);
-        let tables = parts().flat_map(|part| merge_buckets(&Append, part).into_rows());
-        assert_eq!(tables.map(|row| (row.key.into_key(), row.acc)).collect::<HashMap<_, _>>(), expected);
+        let mut pieces = Pieces { open: HashMap::new(), done: HashMap::new() };
+        parts().for_each(|part| pour(part, partitions, &mut pieces));
+        assert!(pieces.open.is_empty());
+        assert_eq!(pieces.done, expected);
+    }
+
+    /// Appends rows, and sees that no key comes after its piece.
+    struct Pieces<K> {
+        open: HashMap<K, Vec<u32>>,
+        done: HashMap<K, Vec<u32>>,
+    }
+
+    impl<K: Hash + Eq + 'static> Intake<K, Vec<u32>> for Pieces<K> {
+        fn row(&mut self, row: Row<K, Vec<u32>>) {
+            self.open.entry(row.key.into_key()).or_default().extend(row.acc);
+        }
+
+        fn piece_ends(&mut self) {
+            for (key, values) in self.open.drain() {
+                assert!(self.done.insert(key, values).is_none());
+            }
+        }
     }
 
     #[test]
@@ -224,10 +269,13 @@ mod tests {
         // A task combines while keys repeat, and lets records through once it has seen many distinct ones.
         let few: Vec<(u64, u32)> = (0..500).map(|n| (u64::from(n) % 100, n)).collect();
         let many: Vec<(u64, u32)> = (0..60_000).map(|n| (u64::from(n) % 50_000, n)).collect();
+        // It lets these through at first, and combines them when it sees that they repeat.
+        let round: Vec<(u64, u32)> = (0..70_000).map(|n| (u64::from(n) % 20_000, n)).collect();
         for partitions in [1, 2, 7, 300] {
             check(&[few.clone(), few.clone()], partitions);
             check(&[few.clone(), many.clone(), few.clone()], partitions);
         }
+        check(&[few.clone(), round, many.clone()], 2);
         let text = |records: &[(u64, u32)]| records.iter().map(|(key, n)| (format!("key {key}"), *n)).collect();
         check::<String>(&[text(&many), text(&few), text(&many)], 3);
     }

@@ -52,7 +52,7 @@ const SHOWN: usize = 200;
 /// when later ones are there. A statement that replaces what earlier batches wrote should not rely on the order then.
 ///
 /// **Cost**: a transaction for each batch that has records, which SQLite makes durable by two or more `fsync`s, all on one
-/// thread: some 100 000 rows per second. Rows are kept in memory until the commit.
+/// thread: some hundred thousand rows per second. Rows are kept in memory until the commit.
 ///
 /// **Durability**: the connection runs with `PRAGMA synchronous = EXTRA`, so what is committed outlasts a loss of power. The
 /// journal mode is the database's own; `.setup("PRAGMA journal_mode = WAL")` lets others read while a batch is written.

@@ -146,6 +146,17 @@ fn an_empty_batch_costs_nothing() {
 }
 
 #[test]
+fn what_is_committed_outlasts_a_loss_of_power() {
+    let place = Place::new();
+    let sink = place.sink("out").setup("PRAGMA journal_mode = WAL");
+    let pragma =
+        |name| sink.connect().unwrap().pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+    // EXTRA.
+    assert_eq!(pragma("synchronous").unwrap(), 3.into());
+    assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+}
+
+#[test]
 fn records_of_all_partitions_are_written() {
     let place = Place::new();
     run((0..100).map(|id| (id, "x".to_owned())).collect::<Vec<Row>>(), |stream| stream.to(place.sink("out"))).unwrap();

@@ -15,7 +15,7 @@ use crate::record::own::LiftedKey;
 use crate::record::{Data, Key};
 use crate::run::Task;
 use crate::shuffle::KeyHasher;
-use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter};
+use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, Foreseen};
 use crate::shuffle::reduce_side::MergeCombined;
 use crate::topology::AnyDataset;
 
@@ -25,12 +25,40 @@ pub struct Combine<K, G> {
     hasher: KeyHasher,
     operator: &'static Operator,
     partitions: Option<usize>,
+    foreseen: Foreseen,
     key: PhantomData<fn() -> K>,
 }
 
 impl<K, G> Combine<K, G> {
     fn new(operator: &'static Operator, aggregator: G, partitions: Option<usize>) -> Self {
-        Self { aggregator: Arc::new(aggregator), hasher: KeyHasher::new(), operator, partitions, key: PhantomData }
+        Self {
+            aggregator: Arc::new(aggregator),
+            hasher: KeyHasher::new(),
+            operator,
+            partitions,
+            foreseen: Foreseen::default(),
+            key: PhantomData,
+        }
+    }
+}
+
+impl<K: Key + Data, G: Aggregator> Combine<K, G> {
+    /// The node's data set: each key with its accumulator, as `record` makes it one.
+    fn merged<R: Send + Sync + 'static>(
+        &self,
+        written: Vec<Vec<Bucket<K, G::Acc>>>,
+        record: impl Fn(K, G::Acc) -> R + Send + Sync + 'static,
+        cx: &GatherCx<'_, '_>,
+    ) -> Result<AnyDataset> {
+        self.foreseen.note(&written);
+        let merge = MergeCombined {
+            aggregator: Arc::clone(&self.aggregator),
+            operator: self.operator,
+            record,
+            partitions: self.partitions.unwrap_or(cx.run.parallelism()),
+            key: PhantomData,
+        };
+        cx.shuffled(merge.merged(written))
     }
 }
 
@@ -40,18 +68,11 @@ impl<K: Key + Data, G: Aggregator> Gather for Combine<K, G> {
 
     fn writer(&self, task: Task) -> CombineWriter<K, G> {
         let partitions = self.partitions.unwrap_or(task.parallelism);
-        CombineWriter::new(Arc::clone(&self.aggregator), self.hasher.clone(), partitions)
+        CombineWriter::new(Arc::clone(&self.aggregator), self.hasher.clone(), partitions, &self.foreseen)
     }
 
     fn gather(self: &Arc<Self>, written: Vec<CombineWriter<K, G>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let merge = MergeCombined {
-            aggregator: Arc::clone(&self.aggregator),
-            operator: self.operator,
-            record: |key, acc| (key, acc),
-            partitions: self.partitions.unwrap_or(cx.run.parallelism()),
-            key: PhantomData,
-        };
-        cx.shuffled(merge.merged(written.into_iter().map(CombineWriter::into_buckets).collect()))
+        self.merged(written.into_iter().map(CombineWriter::into_buckets).collect(), |key, acc| (key, acc), cx)
     }
 }
 
@@ -311,14 +332,7 @@ impl<K: Key + Data> Gather for CountByValue<K> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ValueWriter<K, Tally>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let merge = MergeCombined {
-            aggregator: Arc::clone(&self.0.aggregator),
-            operator: self.0.operator,
-            record: |key, count| (key, count),
-            partitions: self.0.partitions.unwrap_or(cx.run.parallelism()),
-            key: PhantomData,
-        };
-        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect()))
+        self.0.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), |key, count| (key, count), cx)
     }
 }
 
@@ -344,14 +358,7 @@ impl<K: Key + Data> Gather for Distinct<K> {
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ValueWriter<K, Once>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let merge = MergeCombined {
-            aggregator: Arc::clone(&self.0.aggregator),
-            operator: self.0.operator,
-            record: |key, ()| key,
-            partitions: self.0.partitions.unwrap_or(cx.run.parallelism()),
-            key: PhantomData,
-        };
-        cx.shuffled(merge.merged(written.into_iter().map(ValueWriter::into_buckets).collect()))
+        self.0.merged(written.into_iter().map(ValueWriter::into_buckets).collect(), |key, ()| key, cx)
     }
 }
 

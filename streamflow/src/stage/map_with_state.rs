@@ -22,9 +22,10 @@ use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::state::checkpointed::Checkpointed;
 use crate::state::codec::PairTag;
+use crate::state::slots::Slot;
 use crate::state::spec::{Decided, Phase, Plain, SaysHowLong, State, StateSpec, WithTime};
 use crate::state::store::StateStore;
-use crate::state::table::StateTable;
+use crate::state::table::{AHEAD, StateTable};
 use crate::time::{BatchTime, lock};
 use crate::topology::{AnyDataset, Compute, Node, NodeId};
 
@@ -61,73 +62,72 @@ pub struct MapWithState<K, V, S, M, F> {
     types: PhantomData<fn(V) -> M>,
 }
 
-/// Records whose keys are looked up together. Most look-ups wait for far memory; in a loop of their own they wait together.
-const AHEAD: usize = 64;
-
 impl<K, V, S, M, F> MapWithState<K, V, S, M, F>
 where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
+    K: Hash + Eq + Send + Sync + 'static,
     S: Send + Sync + 'static,
     F: MapState<K, V, S, M>,
 {
     /// The batch in one partition.
     fn update(&self, table: &mut StateTable<K, S>, time: BatchTime, buckets: Vec<Vec<Row<K, V>>>) -> Vec<M> {
-        let mut mapped = Vec::new();
+        table.begin(time);
+        let mut mapped = Vec::with_capacity(buckets.iter().map(Vec::len).sum());
         let mut found = Vec::with_capacity(AHEAD);
         for bucket in buckets {
             let mut rows = bucket.into_iter();
             while !rows.as_slice().is_empty() {
-                found.extend(rows.as_slice().iter().take(AHEAD).map(|row| table.find_kept(row.hash, &row.key)));
+                let ahead = rows.as_slice().len().min(AHEAD);
+                table.find_ahead(&rows.as_slice()[..ahead], &mut found);
                 for (found, row) in found.drain(..).zip(&mut rows) {
                     mapped.extend(self.touch(table, time, row, found));
                 }
             }
         }
         if let Some(timeout) = self.timeout {
-            for number in table.due(time - timeout) {
-                let slot = table.remove(number);
-                let mut state = State::timing_out(slot.state.expect("a kept key has a state"));
-                mapped.extend(self.function.call(time, &slot.key, None, &mut state));
-            }
+            self.time_out(table, time, timeout, &mut mapped);
         }
         mapped
     }
 
+    /// Lets keys go that have been idle for longer than `timeout`.
+    fn time_out(&self, table: &mut StateTable<K, S>, time: BatchTime, timeout: Duration, mapped: &mut Vec<M>) {
+        let mut gone = Vec::with_capacity(AHEAD);
+        for numbers in table.due(time - timeout).chunks(AHEAD) {
+            table.remove_ahead(numbers, &mut gone);
+            for Slot { key, state } in gone.drain(..) {
+                mapped.extend(self.function.call(time, &key, None, &mut State::timing_out(state)));
+                table.forget(key);
+            }
+        }
+    }
+
     /// One record. `found` is where its key was before those before it: they may have made or removed it.
+    #[inline]
     fn touch(&self, table: &mut StateTable<K, S>, time: BatchTime, row: Row<K, V>, found: Option<u32>) -> Option<M> {
         let Row { hash, key, acc: value } = row;
-        let still = found.filter(|&number| table.holds_kept(number, &key));
+        let still = found.filter(|&number| table.holds(number, &key));
         let Some(number) = still.or_else(|| table.find_kept(hash, &key)) else {
             let key = key.into_key();
             let mut state = State::new(None);
             let record = self.function.call(time, &key, Some(value), &mut state);
             if let (Some(state), _) = state.into_parts() {
-                let number = table.insert(hash, key, state, time);
-                self.file(table, number, time);
+                table.insert(hash, key, state);
             }
             return record;
         };
-        let slot = table.slot(number);
-        let mut state = State::new(slot.state.take());
-        let record = self.function.call(time, &slot.key, Some(value), &mut state);
-        match state.into_parts() {
-            (_, Phase::Removed) => drop(table.remove(number)),
-            (state, phase) => {
-                slot.state = state;
-                // With a timeout a record keeps its key alive also when the function leaves the state as it is.
-                if phase == Phase::Updated || self.timeout.is_some() {
-                    slot.touched = time;
-                    table.changed(number);
-                }
-            }
+        let (mut record, mut touched) = (None, false);
+        table.update(hash, number, |key, state| {
+            let mut state = State::new(Some(state));
+            record = self.function.call(time, key, Some(value), &mut state);
+            let (state, phase) = state.into_parts();
+            // With a timeout a record keeps its key alive also when the function leaves the state as it is.
+            touched = phase == Phase::Updated || (phase != Phase::Removed && self.timeout.is_some());
+            state
+        });
+        if touched {
+            table.touch(number);
         }
         record
-    }
-
-    fn file(&self, table: &mut StateTable<K, S>, number: u32, time: BatchTime) {
-        if self.timeout.is_some() {
-            table.file(number, time);
-        }
     }
 }
 
@@ -259,7 +259,7 @@ impl<K, V, S, M, F> Sink<MapWithState<K, V, S, M, F>> {
         M: Data,
         F: MapState<K, V, S, M>,
     {
-        let store = Arc::new(StateStore::new(spec.initial, spec.partitions));
+        let store = Arc::new(StateStore::new(spec.initial, spec.partitions, spec.timeout.is_some()));
         let gather = MapWithState {
             function: spec.function,
             timeout: spec.timeout,

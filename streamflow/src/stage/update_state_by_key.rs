@@ -2,7 +2,8 @@
 //!
 //! Its function sees one key at a time, or, as `update_state_by_partition`, all keys of a partition.
 //!
-//! *Cost of a batch*: all keys, at memory speed; a copy of the whole state goes to the stream.
+//! *Cost of a batch*: all keys, at memory speed; a copy of the whole state goes to the stream. Every key has a new state
+//! afterwards, so a checkpoint holds all of them.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -14,15 +15,18 @@ use super::{Gather, GatherCx};
 use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
+use crate::record::own::FindId;
 use crate::record::{Data, Fork, Key};
 use crate::run::{At, Task};
 use crate::shuffle::map_side::ScatterWriter;
-use crate::shuffle::reduce_side::{group, transpose};
+use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
+use crate::state::bits::{Bits, WORD};
 use crate::state::checkpointed::Checkpointed;
+use crate::state::index::Index;
 use crate::state::store::StateStore;
-use crate::state::table::StateTable;
+use crate::state::table::{AHEAD, StateTable};
 use crate::time::{BatchTime, lock};
 use crate::topology::AnyDataset;
 
@@ -90,82 +94,111 @@ where
     }
 }
 
-/// What a batch brings to known keys. Every slot is asked for, most of them in vain, so the question must cost next to
-/// nothing: it is a look at a number in a row of numbers.
+/// What a batch brings to known keys.
+///
+/// Every key is asked for its values, most of them in vain, so the question must cost next to nothing: it is a look at a bit,
+/// for 64 keys at a time. A key that has values finds them by counting the keys before it that have some.
 struct NewValues<V> {
-    /// For each slot, where its values are: one more than their place, or 0 for none. Empty if no key has any.
-    places: Vec<u32>,
+    /// The numbers of the keys.
+    numbers: Bits,
+    /// How many of them are in the words before each.
+    before: Vec<u32>,
+    /// Their values, in the order of the numbers.
     values: Vec<Vec<V>>,
 }
 
 impl<V> NewValues<V> {
-    fn new(slots: usize, any: bool) -> Self {
-        Self { places: vec![0; if any { slots } else { 0 }], values: Vec::new() }
+    fn new(numbers: Bits) -> Self {
+        let mut count = 0;
+        let mut before = Vec::with_capacity(numbers.words());
+        for word in 0..numbers.words() {
+            before.push(count);
+            count += numbers.word(word).count_ones();
+        }
+        Self { numbers, before, values: std::iter::repeat_with(Vec::new).take(count as usize).collect() }
     }
 
-    fn add(&mut self, slot: u32, value: V) {
-        let place = &mut self.places[slot as usize];
-        if *place == 0 {
-            self.values.push(Vec::new());
-            *place = self.values.len() as u32;
-        }
-        self.values[*place as usize - 1].push(value);
+    /// The values of a key of which [`numbers`](Self::numbers) has the number.
+    #[inline]
+    fn of(&mut self, number: u32) -> &mut Vec<V> {
+        let (word, bit) = ((number / WORD) as usize, number % WORD);
+        let smaller = self.numbers.word(word) & ((1 << bit) - 1);
+        &mut self.values[(self.before[word] + smaller.count_ones()) as usize]
     }
 
     #[inline]
-    fn take(&mut self, slot: u32) -> Vec<V> {
-        match self.places.get(slot as usize) {
-            None | Some(0) => Vec::new(),
-            Some(&place) => std::mem::take(&mut self.values[place as usize - 1]),
+    fn take(&mut self, number: u32) -> Vec<V> {
+        if self.numbers.contains(number) { std::mem::take(self.of(number)) } else { Vec::new() }
+    }
+}
+
+/// Keys without a state, and their values, in the order in which they came up.
+struct Fresh<K: 'static, V> {
+    index: Index,
+    keys: Vec<Row<K, Vec<V>>>,
+}
+
+impl<K: Eq, V> Fresh<K, V> {
+    fn add(&mut self, row: Row<K, V>) {
+        let Row { hash, key, acc: value } = row;
+        match self.index.find(hash, |number| self.keys[number as usize].key.same(&key)) {
+            Some(number) => self.keys[number as usize].acc.push(value),
+            None => {
+                if !self.index.has_room() {
+                    self.index.make_room(self.keys.iter().map(|row| row.hash).zip(0..));
+                }
+                self.index.insert(hash, self.keys.len() as u32);
+                self.keys.push(Row { hash, key, acc: vec![value] });
+            }
         }
     }
 }
 
-/// A key without state, and its values.
-struct Fresh<K, V> {
-    hash: u64,
-    key: K,
-    values: Vec<V>,
-}
-
 impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
-    /// The values of known keys by their slots, and new keys with theirs.
-    fn sorted(&mut self) -> (NewValues<V>, Vec<Fresh<K, V>>) {
-        let mut known = NewValues::new(self.table.slots(), self.buckets.iter().any(|bucket| !bucket.is_empty()));
-        let mut unknown = Vec::new();
-        for row in self.buckets.drain(..).flatten() {
-            match self.table.find_kept(row.hash, &row.key) {
-                Some(number) => known.add(number, row.acc),
-                None => unknown.push(row),
+    /// The values of known keys by their numbers, and new keys with theirs.
+    fn sorted(&mut self) -> (NewValues<V>, Vec<Row<K, Vec<V>>>) {
+        let mut found = Vec::with_capacity(self.buckets.iter().map(Vec::len).sum());
+        for rows in self.buckets.iter().flat_map(|bucket| bucket.chunks(AHEAD)) {
+            self.table.find_ahead(rows, &mut found);
+        }
+        let mut numbers = Bits::default();
+        numbers.extend(found.iter().flatten().copied());
+        let mut known = NewValues::new(numbers);
+        let mut fresh = Fresh { index: Index::default(), keys: Vec::new() };
+        for (row, found) in self.buckets.drain(..).flatten().zip(found) {
+            match found {
+                Some(number) => known.of(number).push(row.acc),
+                None => fresh.add(row),
             }
         }
-        let fresh = group(vec![unknown]).into_rows().map(|row| {
-            let Row { hash, key, acc: values } = row;
-            Fresh { hash, key: key.into_key(), values }
-        });
-        (known, fresh.collect())
+        (known, fresh.keys)
     }
 
     /// The new state of every key on its own; nothing forgets the key.
     fn each(mut self, function: impl Fn(&K, Vec<V>, Option<S>) -> Option<S>) -> Vec<(K, S)> {
         let (mut values, fresh) = self.sorted();
         let Self { table, time, .. } = self;
+        table.begin(time);
+        table.renewed();
         let mut records = Vec::with_capacity(table.len() + fresh.len());
-        for number in 0..table.slots() as u32 {
-            let Some(slot) = table.used_slot(number) else { continue };
-            slot.state = function(&slot.key, values.take(number), slot.state.take());
-            match &slot.state {
-                Some(state) => {
-                    records.push((slot.key.clone(), state.clone()));
-                    table.changed(number);
-                }
-                None => drop(table.remove(number)),
+        let mut record = |key: &K, state: Option<S>| {
+            records.extend(state.as_ref().map(|state| (key.clone(), state.clone())));
+            state
+        };
+        for word in 0..table.used().words() {
+            // Most keys have no values; for them there is nothing to ask.
+            if values.numbers.word(word) == 0 {
+                table.update_word(word, |_, key, state| record(key, function(key, Vec::new(), Some(state))));
+            } else {
+                table.update_word(word, |number, key, state| {
+                    record(key, function(key, values.take(number), Some(state)))
+                });
             }
         }
-        for Fresh { hash, key, values } in fresh {
-            if let Some(state) = function(&key, values, None) {
-                records.push((key.clone(), state.clone()));
-                table.insert(hash, key, state, time);
+        for Row { hash, key, acc: values } in fresh {
+            let key = key.into_key();
+            if let Some(state) = record(&key, function(&key, values, None)) {
+                table.insert(hash, key, state);
             }
         }
         records
@@ -178,21 +211,24 @@ impl<K: Hash + Eq + Clone + 'static, V, S: Clone> PartitionUpdate<'_, K, V, S> {
     {
         let (mut values, fresh) = self.sorted();
         let Self { table, time, place: (partition, partitions), hasher, .. } = self;
-        let known = table.take_all().map(|(number, slot)| (slot.key, values.take(number), slot.state));
-        let mut keys = known.chain(fresh.into_iter().map(|fresh| (fresh.key, fresh.values, None)));
+        table.begin(time);
+        let known = table.take_all().map(|(number, slot)| (slot.key, values.take(number), Some(slot.state)));
+        let mut keys = known.chain(fresh.into_iter().map(|fresh| (fresh.key.into_key(), fresh.acc, None)));
         let updated = function(time, &mut keys);
         drop(keys);
         let mut records = Vec::new();
         for (key, state) in updated {
-            let hash = hasher.hash_of(&crate::record::own::FindId(&key));
+            let hash = hasher.hash_of(&FindId(&key));
             assert!(
                 partition_of(hash, partitions) == partition,
                 "the function of an `update_state_by_partition` returned a key of another partition"
             );
             records.push((key.clone(), state.clone()));
             match table.find(hash, &key) {
-                Some(number) => table.slot(number).state = Some(state),
-                None => drop(table.insert(hash, key, state, time)),
+                Some(number) => table.update(hash, number, |_, _| Some(state)),
+                None => {
+                    table.insert(hash, key, state);
+                }
             }
         }
         records
@@ -264,7 +300,7 @@ impl<K, V, S, F> Sink<UpdateStateByKey<K, V, S, F>> {
         S: Clone + Data,
         F: UpdateState<K, V, S>,
     {
-        let store = Arc::new(StateStore::new(initial.into_iter().collect(), checked(partitions)));
+        let store = Arc::new(StateStore::new(initial.into_iter().collect(), checked(partitions), false));
         let kept: Arc<dyn Checkpointed> = Arc::clone(&store) as _;
         let gather = UpdateStateByKey { function, operator, store, values: PhantomData };
         self.build_with(operator, gather, |node| {

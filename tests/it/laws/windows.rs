@@ -8,7 +8,7 @@ use streamflow::BatchTime;
 use streamflow::prelude::*;
 
 use super::{Sample, law, setup};
-use crate::common::harness::run_all;
+use crate::common::harness::{Setup, run_all};
 use crate::common::model::{self, Stream, Timeout, Window};
 
 type Pair = (i64, i64);
@@ -176,4 +176,35 @@ fn mapped_state_with_a_timeout() {
             mapped.union(states.map(|(key, total)| (key, total + 100, false)))
         },
     );
+}
+
+/// Sums that are forgotten now and then, in the order in which they come out.
+#[stream]
+fn in_order(pairs: DStream<Pair>) -> DStream<(i64, i64)> {
+    let updated = pairs.update_state_by_key(|values, old: Option<i64>| {
+        let sum = old.unwrap_or(0) + values.iter().sum::<i64>();
+        (sum % 5 != 0).then_some(sum)
+    });
+    let mapped = pairs.map_with_state(
+        StateSpec::function(|key: &i64, value: Option<i64>, state: &mut State<i64>| {
+            let sum = state.get().copied().unwrap_or(0) + value.unwrap_or(0);
+            if !state.is_timing_out() {
+                if sum % 7 == 0 { state.remove() } else { state.update(sum) }
+            }
+            (*key, sum)
+        })
+        .timeout(2s),
+    );
+    let states = mapped.state_snapshots();
+    updated.union(mapped.union(states))
+}
+
+#[test]
+fn a_batch_run_again_has_its_records_in_the_same_order() {
+    law(96, (input(), setup()), |(input, setup)| {
+        let run =
+            |setup| run_all(setup, std::slice::from_ref(&input), |_, mut inputs| in_order(inputs.remove(0))).outputs;
+        prop_assert_eq!(run(setup), run(Setup { threads: 3, ..setup }));
+        Ok(())
+    });
 }

@@ -139,6 +139,8 @@ enum Interruption {
     Failure(IoFailure),
     /// Everything fails from there on, until the restart.
     FailureFrom(IoFailure),
+    /// The disk is full from there on, and again soon after the restart; then there is room.
+    FullForAWhile,
 }
 
 /// Interrupts a run at an operation, starts the program again and returns what it has put out. Nothing if the run was over
@@ -148,6 +150,7 @@ fn interrupted(at: u64, how: Interruption, parallelism: usize) -> Option<Outputs
     match how {
         Interruption::Failure(failure) => files.fail_at(at, failure),
         Interruption::FailureFrom(failure) => files.fail_from(at, failure),
+        Interruption::FullForAWhile => files.fail_from(at, IoFailure::NoSpace),
         _ => files.crash_at(at),
     }
     let start = Start { files: &files, clock: &clock, parallelism: 2 };
@@ -162,6 +165,11 @@ fn interrupted(at: u64, how: Interruption, parallelism: usize) -> Option<Outputs
         files.crash_at(at % 89);
         let _ = Start { files: &files, clock: &clock, parallelism: 3 }.finish();
         files = files.recover();
+    }
+    if let Interruption::FullForAWhile = how {
+        files.fail_from(at % 41, IoFailure::NoSpace);
+        let _ = Start { files: &files, clock: &clock, parallelism: 3 }.finish();
+        files = files.restart();
     }
     let finished = Start { files: &files, clock: &clock, parallelism }.finish();
     finished.unwrap_or_else(|error| panic!("{how:?} at {at}, {operation}: the restart fails: {error:?}"));
@@ -228,6 +236,11 @@ fn an_operation_that_the_device_fails() {
 #[test]
 fn a_disk_that_is_full_from_any_operation_on() {
     interrupt_everywhere(Interruption::FailureFrom(IoFailure::NoSpace));
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while() {
+    interrupt_everywhere(Interruption::FullForAWhile);
 }
 
 #[test]

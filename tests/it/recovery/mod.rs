@@ -2,7 +2,7 @@
 //!
 //! [`every_operation`] interrupts a program at each operation on its files; [`damage`] damages what it keeps at each byte. The
 //! other modules look at one thing each: receivers, directories of files, batches that wait or were missed, programs that
-//! changed, the checkpoint directory, what listeners are told, SQLite.
+//! changed, windows that did, the checkpoint directory, what listeners are told, SQLite.
 
 mod batches;
 mod changes;
@@ -14,6 +14,7 @@ mod receivers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod told;
+mod windows;
 
 use streamflow::testing::{Driver, SimulatedFs};
 use streamflow::{ManualClock, Result, StreamingContextBuilder};

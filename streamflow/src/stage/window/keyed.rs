@@ -1,7 +1,7 @@
 //! Windows with a value for each key: `reduce_by_key_and_window`, `count_by_value_and_window`, `group_by_key_and_window`.
 //!
-//! The map side is that of the operator without a window; the reduce side merges a batch's buckets to partial aggregates
-//! and hands them to the [`Panes`] of the partition.
+//! The map side is that of the operator without a window; the reduce side pours a batch's buckets into the [`Panes`] of the
+//! partition, which merge their rows to partial aggregates.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::fold::{Fold, Inverse, TwoStacks, Values};
-use super::panes::Panes;
+use super::panes::{Entering, Panes};
 use super::saved::{self, Restored, Writer};
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
@@ -22,9 +22,8 @@ use crate::plan::explain::type_name;
 use crate::record::{Data, Key};
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
-use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, ScatterWriter};
-use crate::shuffle::reduce_side::{group, merge_buckets, transpose};
-use crate::shuffle::table::Table;
+use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, Foreseen, ScatterWriter};
+use crate::shuffle::reduce_side::{Intake, group, pour, transpose};
 use crate::stage::combine::{Reduce, Tally, ValueWriter, checked};
 use crate::stage::sink::Sink;
 use crate::stage::{Gather, GatherCx};
@@ -33,17 +32,18 @@ use crate::state::codec::PairCodec;
 use crate::time::lock;
 use crate::topology::AnyDataset;
 
-/// Whether a record of a window is wanted.
-pub(crate) type Keep<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
+/// Makes the records of a window in one partition: those that the operator keeps.
+type Records<K, A, F> = Box<dyn Fn(&F, &mut Panes<K, A, F>) -> Vec<(K, A)> + Send + Sync>;
 
 /// The window of a keyed stream: panes for each partition, and how a key's panes become its value.
 pub(crate) struct KeyedWindow<K: 'static, A, F: Fold<A>> {
     fold: F,
-    keep: Keep<(K, A)>,
+    records: Records<K, A, F>,
     operator: &'static Operator,
     hasher: KeyHasher,
     /// The parallelism of the context if the operator says nothing.
     partitions: Option<usize>,
+    foreseen: Foreseen,
     continuity: Mutex<Continuity>,
     panes: OnceLock<Vec<Mutex<Panes<K, A, F>>>>,
     codec: OnceLock<PairCodec<K, A>>,
@@ -68,10 +68,11 @@ where
     ) -> Self {
         Self {
             fold,
-            keep: Box::new(keep),
+            records: Box::new(move |fold, panes| panes.records(fold, &keep)),
             operator,
             hasher: KeyHasher::new(),
             partitions,
+            foreseen: Foreseen::default(),
             continuity: Mutex::default(),
             panes: OnceLock::new(),
             codec: OnceLock::new(),
@@ -84,6 +85,11 @@ where
     /// In how many partitions stages write.
     pub(crate) fn partitions(&self, parallelism: usize) -> usize {
         self.partitions.unwrap_or(parallelism)
+    }
+
+    /// A writer that combines values.
+    fn combine_writer<G: Aggregator>(&self, aggregator: Arc<G>, task: Task) -> CombineWriter<K, G> {
+        CombineWriter::new(aggregator, self.hasher.clone(), self.partitions(task.parallelism), &self.foreseen)
     }
 
     /// The hasher of keys, the same for all writers.
@@ -102,14 +108,14 @@ where
         std::iter::repeat_with(panes).take(partitions).collect()
     }
 
-    /// Takes a batch in. `parts[p]` is what the map tasks wrote for partition `p`, and `combine` makes a table of it.
-    pub(crate) fn step<B: Send>(
+    /// Takes a batch in. `parts[p]` is what the map tasks wrote for partition `p`, and `pour` gives its rows.
+    pub(crate) fn step<B: Send, M: Fn(A, A) -> A + Copy + Sync>(
         &self,
         cx: &GatherCx<'_, '_>,
         parts: Vec<Vec<B>>,
         weight: usize,
-        combine: impl Fn(Vec<B>) -> Table<K, A> + Sync,
-        merge: impl Fn(A, A) -> A + Sync,
+        pour: impl Fn(Vec<B>, &mut Entering<'_, K, A, F, M>) + Sync,
+        merge: M,
     ) -> Result<Vec<Arc<Vec<(K, A)>>>> {
         let step = cx.run.window_step(cx.node);
         lock(&self.continuity).step(&step)?;
@@ -117,10 +123,10 @@ where
         let parts: Vec<Mutex<Vec<B>>> = parts.into_iter().map(Mutex::new).collect();
         let blocks = cx.run.tasks(parts.len(), weight, &|task| {
             let at = At(self.operator);
-            let batch = combine(std::mem::take(&mut *lock(&parts[task.partition])));
+            let written = std::mem::take(&mut *lock(&parts[task.partition]));
             let mut panes = lock(&windows[task.partition]);
-            panes.step(&self.fold, &step, batch, &merge);
-            let records = if step.ends_window() { panes.records(&self.fold, &*self.keep) } else { Vec::new() };
+            panes.step(&self.fold, &step, merge, |entering| pour(written, entering));
+            let records = if step.ends_window() { (self.records)(&self.fold, &mut panes) } else { Vec::new() };
             std::mem::forget(at);
             Arc::new(records)
         });
@@ -217,20 +223,20 @@ where
     type Writer = CombineWriter<K, Reduce<V, F>>;
 
     fn writer(&self, task: Task) -> Self::Writer {
-        let partitions = self.window.partitions(task.parallelism);
-        CombineWriter::new(Arc::clone(&self.aggregator), self.window.hasher(), partitions)
+        self.window.combine_writer(Arc::clone(&self.aggregator), task)
     }
 
     fn gather(self: &Arc<Self>, written: Vec<Self::Writer>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let partitions = self.window.partitions(cx.run.parallelism());
         let written: Vec<_> = written.into_iter().map(CombineWriter::into_buckets).collect();
+        self.window.foreseen.note(&written);
         let weight = written.iter().flatten().map(Bucket::len).sum();
         let aggregator = &*self.aggregator;
         let blocks = self.window.step(
             cx,
             transpose(written, partitions),
             weight,
-            |buckets| merge_buckets(aggregator, buckets),
+            |buckets, entering| pour(buckets, partitions, entering),
             |left, right| aggregator.merge(left, right),
         )?;
         Ok(cx.run.blocks::<(K, V)>(cx.node, blocks))
@@ -301,17 +307,18 @@ impl<K: Key + Clone + Data> Gather for CountWindow<K> {
     type Writer = ValueWriter<K, Tally>;
 
     fn writer(&self, task: Task) -> ValueWriter<K, Tally> {
-        let partitions = self.window.partitions(task.parallelism);
-        ValueWriter::new(CombineWriter::new(Arc::new(Tally), self.window.hasher(), partitions))
+        ValueWriter::new(self.window.combine_writer(Arc::new(Tally), task))
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ValueWriter<K, Tally>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let partitions = self.window.partitions(cx.run.parallelism());
         let written: Vec<_> = written.into_iter().map(ValueWriter::into_buckets).collect();
+        self.window.foreseen.note(&written);
         let weight = written.iter().flatten().map(Bucket::len).sum();
         let parts = transpose(written, partitions);
-        let combine = |buckets| merge_buckets(&Tally, buckets);
-        let blocks = self.window.step(cx, parts, weight, combine, |left, right| left + right)?;
+        let add = |left, right| left + right;
+        let blocks =
+            self.window.step(cx, parts, weight, |buckets, entering| pour(buckets, partitions, entering), add)?;
         Ok(cx.run.blocks::<(K, u64)>(cx.node, blocks))
     }
 }
@@ -356,10 +363,17 @@ where
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let weight = written.iter().flatten().map(Vec::len).sum();
         let parts = transpose(written, partitions);
-        let blocks = self.window.step(cx, parts, weight, group, |mut older, newer| {
+        let append = |mut older: Vec<V>, newer| {
             older.extend(newer);
             older
-        })?;
+        };
+        let blocks = self.window.step(
+            cx,
+            parts,
+            weight,
+            |buckets, entering| group(buckets).into_rows().for_each(|row| entering.row(row)),
+            append,
+        )?;
         Ok(cx.run.blocks::<(K, Vec<V>)>(cx.node, blocks))
     }
 }

@@ -57,6 +57,11 @@ impl WindowSpec {
         }
         Ok(slide)
     }
+
+    /// What windows that end every `slide` have in common: the length of a pane.
+    pub(crate) fn pane(&self, slide: Duration) -> Duration {
+        Duration::from_millis(gcd(self.length.as_millis() as u64, slide.as_millis() as u64))
+    }
 }
 
 /// One batch as a window sees it.
