@@ -14,6 +14,8 @@
 //! The first command shows a stop in the middle of it, with a peer of its own. The second runs until Ctrl-C; kill it as you
 //! like and start it again.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -21,6 +23,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use common::Watch;
 use streamflow::Error;
 use streamflow::prelude::*;
 use streamflow::source::{Receiver, ReceiverOptions, Store};
@@ -43,6 +46,8 @@ struct Args {
     /// Threads, and partitions; may change from start to start.
     #[arg(long, value_name = "THREADS", default_value_t = 2)]
     threads: usize,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// The text of each number, once.
@@ -103,12 +108,13 @@ impl Receiver for Acknowledging {
 /// Builds the program and starts it: anew, or from its checkpoint.
 fn start(args: &Args, peer: String, checkpoint: &Path) -> streamflow::Result<StreamingContext> {
     let interval = Duration::from_millis(args.interval);
-    let ctx = StreamingContext::builder("acknowledged")
+    let builder = StreamingContext::builder("acknowledged")
         .batch_interval(interval)
         .threads(args.threads)
         .checkpoint(checkpoint)
-        .checkpoint_interval(interval * 4)
-        .build()?;
+        .checkpoint_interval(interval * 4);
+    let ctx = args.watch.page(builder).build()?;
+    args.watch.listen(&ctx);
     let options = ReceiverOptions::new().restart_delay(Duration::from_millis(50));
     let lines = ctx.receiver_stream_with("peer", Acknowledging { peer }, options)?;
     accepted(lines).save_as_text_files(args.out.join("lines").to_string_lossy(), "txt");

@@ -76,7 +76,8 @@ fn count_in_batch_mode(text: &str) -> streamflow::Result<Counts> {
 
 /// Live: the lines arrive over time, and each batch counts those of its interval.
 fn count_live(text: &str, interval: Duration, watch: &Watch) -> streamflow::Result<Counts> {
-    let (ctx, summary) = watch.build(StreamingContext::builder("live").batch_interval(interval))?;
+    let ctx = watch.page(StreamingContext::builder("live").batch_interval(interval)).build()?;
+    let summary = watch.listen(&ctx);
     let (sender, lines) = ctx.channel::<str>(1_000)?;
     let totals = Arc::new(Mutex::new(Counts::new()));
     let sums = Arc::clone(&totals);

@@ -71,7 +71,8 @@ fn start(places: &Places, args: &Args, threads: usize) -> streamflow::Result<Str
         .threads(threads)
         .checkpoint(&places.checkpoint)
         .checkpoint_interval(interval * 4);
-    let (ctx, _summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    args.watch.listen(&ctx);
     // Files that are there before the first start count too.
     let options = FileOptions::new().new_files_only(false);
     let mut lines = ctx.text_file_stream_with(&places.dir.to_string_lossy(), options)?;

@@ -79,7 +79,8 @@ fn visitors(rings: DStream<str>) -> DStream<(String, u64)> {
 fn main() -> streamflow::Result<()> {
     let args = Args::parse();
     let builder = StreamingContext::builder("custom_source").batch_interval(Duration::from_millis(500));
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
     ctx.add_listener(Complaints);
 
     let gauges = Gauges { rate: args.rate, next: 0, per_batch: 0 };

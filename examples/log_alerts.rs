@@ -85,7 +85,8 @@ fn main() -> streamflow::Result<()> {
     let builder = StreamingContext::builder("log_alerts")
         .batch_interval(Duration::from_millis(500))
         .graceful_stop_timeout(Duration::from_secs(600));
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
 
     let log = Log { lines: args.lines, batches: 0..args.batches, seed: args.seed };
     let (errors, slowest) = alerts(ctx.source("log", log)?, args.slow);

@@ -87,7 +87,8 @@ fn main() -> streamflow::Result<()> {
         .ephemeral() // the state of an example may go with its process
         .batch_interval(Duration::from_millis(200))
         .graceful_stop_timeout(Duration::from_secs(600));
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
 
     let ledger = Ledger { accounts: args.accounts, payments: args.payments, batches: 0..args.batches, seed: args.seed };
     let payments = ctx.source("payments", ledger)?;

@@ -89,7 +89,8 @@ fn main() -> streamflow::Result<()> {
         .ephemeral() // the state of an example may go with its process
         .clock(SystemClock::with_speed(args.speed))
         .graceful_stop_timeout(Duration::from_secs(600));
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
 
     let clicks = Clicks { users: args.users, rate: args.rate, seconds: args.seconds, next: 0, seed: args.seed };
     let (ended, open) = sessions(ctx.source("clicks", clicks)?);

@@ -11,6 +11,8 @@
 //!
 //! The revenue is *added* to what the database holds, so a batch that is written twice, or not at all, would show.
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
+use common::Watch;
 use streamflow::prelude::*;
 use streamflow::sink::SqliteSink;
 use streamflow::sink::rusqlite::Connection;
@@ -41,6 +44,8 @@ struct Args {
     /// The batch interval.
     #[arg(long, value_name = "MS", default_value_t = 40)]
     interval: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// What somebody bought.
@@ -87,7 +92,8 @@ fn run(dir: &Path, args: &Args) -> Result<(), AnyError> {
         .batch_interval(interval)
         .checkpoint(dir.join("checkpoint"))
         .checkpoint_interval(interval * 8);
-    let (ctx, found) = StreamingContext::recover_or_create(settings)?;
+    let (ctx, found) = StreamingContext::recover_or_create(args.watch.page(settings))?;
+    let summary = args.watch.listen(&ctx);
     match found {
         None => println!("the first start"),
         Some(checkpoint) => {
@@ -120,6 +126,7 @@ fn run(dir: &Path, args: &Args) -> Result<(), AnyError> {
         }
     }
     ctx.stop_gracefully()?;
+    println!("{summary}");
     show(&database)
 }
 

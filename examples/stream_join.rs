@@ -81,7 +81,8 @@ fn main() -> streamflow::Result<()> {
     let builder = StreamingContext::builder("stream_join")
         .clock(SystemClock::with_speed(args.speed))
         .graceful_stop_timeout(Duration::from_secs(600));
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
 
     let (impressions, clicks) = make_up(&args);
     let (shown, paid, made_up) = click_through(ctx.queue_stream(impressions, true)?, ctx.queue_stream(clicks, true)?);

@@ -98,7 +98,8 @@ fn main() -> Result<()> {
         Some(directory) => builder.checkpoint(directory),
         None => builder.ephemeral(),
     };
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
 
     let visits = ctx.source("visits", Lines { batch: 0, per_batch: args.visits, write: visit })?;
     let orders = ctx.source("orders", Lines { batch: 0, per_batch: args.visits / 10, write: order })?;

@@ -59,7 +59,8 @@ fn main() -> streamflow::Result<()> {
         Some(_) => builder,
         None => builder.clock(SystemClock::with_speed(args.speed)),
     };
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
 
     let lines = match &args.connect {
         Some(address) => ctx.socket_text_stream(address)?,

@@ -62,7 +62,8 @@ fn main() -> streamflow::Result<()> {
     let builder = StreamingContext::builder("word_count")
         .batch_interval(Duration::from_millis(args.interval))
         .graceful_stop_timeout(Duration::from_secs(60));
-    let (ctx, summary) = args.watch.build(builder)?;
+    let ctx = args.watch.page(builder).build()?;
+    let summary = args.watch.listen(&ctx);
     ctx.add_listener(Complaints);
 
     let lines = match (&args.connect, &args.dir) {

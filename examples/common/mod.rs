@@ -1,7 +1,7 @@
 //! What the examples share: the flags `--ui` and `--progress`, and a summary for the end.
 
 use streamflow::listener::{Progress, Summary};
-use streamflow::{Result, StreamingContext, StreamingContextBuilder};
+use streamflow::{StreamingContext, StreamingContextBuilder};
 
 /// Ways to watch an example run; `docs/operating.md` says how to read what they show.
 #[derive(clap::Args)]
@@ -15,17 +15,22 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// The context, watched as the flags say, and a summary that is complete when the context has stopped.
-    pub(crate) fn build(&self, builder: StreamingContextBuilder) -> Result<(StreamingContext, Summary)> {
-        let ctx = match &self.ui {
-            Some(address) => builder.ui(address).build()?,
-            None => builder.build()?,
-        };
-        let summary = Summary::new();
-        ctx.add_listener(summary.clone());
+    /// The settings of a context, with the page if it is asked for.
+    pub(crate) fn page(&self, builder: StreamingContextBuilder) -> StreamingContextBuilder {
+        match &self.ui {
+            Some(address) => builder.ui(address),
+            None => builder,
+        }
+    }
+
+    /// Shows the progress of a context if that is asked for. Returns a summary, which is complete when the context has
+    /// stopped.
+    pub(crate) fn listen(&self, ctx: &StreamingContext) -> Summary {
         if self.progress {
             ctx.add_listener(Progress::new());
         }
-        Ok((ctx, summary))
+        let summary = Summary::new();
+        ctx.add_listener(summary.clone());
+        summary
     }
 }

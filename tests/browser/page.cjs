@@ -128,7 +128,7 @@ async function recovers() {
   const { context, page, complaints } = await open("recovered", { viewport: DESK, address });
   try {
     await page.waitForFunction(() => document.querySelector("#recovered").textContent !== "");
-    assert.match(await page.textContent("#recovered"), /^recovered from the checkpoint of \d\d:\d\d:\d\d.*batches ran again/);
+    assert.match(await page.textContent("#recovered"), /^recovered from the checkpoint of \d\d:\d\d:\d\d.*batch(es)? ran again/);
     assert.deepEqual(complaints, []);
     await shot(page, "recovered");
   } finally {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use streamflow::ManualClock;
-use streamflow::testing::{Driver, SimulatedFs};
+use streamflow::testing::{Driver, IoFailure, SimulatedFs};
 
 /// What a markup-hungry page would stumble over.
 const HOSTILE: &str = "</script><script>alert(1)</script>\u{0}\u{1b}[31m\"'&<img src=x onerror=alert(1)>";
@@ -171,6 +171,33 @@ fn checkpoints_logs_and_recovery_are_shown() {
         drop(test);
         files = files.restart();
     }
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_shown() {
+    let start = |files: &SimulatedFs| {
+        let mut test = Driver::with(|builder| {
+            let builder = builder.ui("127.0.0.1:0").simulated_files(files).checkpoint("dir");
+            builder.checkpoint_interval(Duration::from_secs(1))
+        })
+        .unwrap();
+        test.output(&test.input(vec![vec![1]]));
+        test.run_batches(1).unwrap();
+        test
+    };
+    let files = SimulatedFs::new(1);
+    drop(start(&files));
+    let is_manifest = |n: &u64| files.operation(*n).is_some_and(|what| what.contains("manifest-"));
+    let manifest = (0..files.operations()).find(is_manifest).unwrap();
+
+    let files = SimulatedFs::new(1);
+    files.fail_at(manifest, IoFailure::NoSpace);
+    let test = start(&files);
+    let status = until(&test, "/api/status", |reply| reply.json()["errors"] != Value::Array(Vec::new())).json();
+    assert_eq!((&status["errors"][0]["place"], &status["errors"][0]["time"]), (&"checkpoint".into(), &1_000.into()));
+    let figures = &status["checkpoints"];
+    assert_eq!((&figures["failed"], &figures["last"]), (&1.into(), &Value::Null));
+    assert!(figures["last_failed"]["failure"].as_str().unwrap().contains("no space left"), "{figures}");
 }
 
 #[test]

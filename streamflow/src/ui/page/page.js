@@ -128,7 +128,7 @@ function renderTiles() {
     ["Scheduling delay", duration(delays.scheduling.last), spread(delays.scheduling), delays.scheduling.last > interval()],
     ["Total delay", duration(delays.total.last), spread(delays.total)],
     ["Waiting batches", count(batches.waiting), batches.running ? "one is being processed" : "none is being processed", batches.waiting > 1],
-    ["Late batches", count(batches.late), "began when the next was due"],
+    ["Late batches", count(batches.late), "began an interval late"],
   ];
   $("tiles").replaceChildren(...tiles.map(([name, value, note, alarm]) =>
     el("div", { class: alarm ? "alarm" : null }, el("dt", {}, name), el("dd", {}, value), el("dd", { class: "note" }, note))));
@@ -414,9 +414,9 @@ function renderDurable() {
     ["Age", duration(Math.max(0, state.status.now - last.time))],
     ["Written", bytes(last.bytes)],
     ["Held up its batch", duration(last.collecting / 1000)],
-    ["Written beside batches in", duration(last.writing / 1000)],
+    ["Writing time", duration(last.writing / 1000)],
     ["Kept", `${count(last.generations)} (${bytes(last.kept_bytes)})`],
-  ] : [["Last checkpoint", "none yet"]];
+  ] : [["Last checkpoint", recovery && recovery.checkpoint !== null ? `${clock(recovery.checkpoint, interval())}, of the run before` : "none yet"]];
   facts.push(["Checkpoints", count(checkpoints.written)]);
   if (checkpoints.left_out) facts.push(["Left out", count(checkpoints.left_out)]);
   if (checkpoints.failed) facts.push(["Failed", el("span", { class: "status-failed" }, count(checkpoints.failed))]);
@@ -435,7 +435,7 @@ function renderDurable() {
 
 function recovered({ checkpoint, batches, outputs_due: due, missed }) {
   const parts = [checkpoint === null ? "recovered from the log alone" : `recovered from the checkpoint of ${clock(checkpoint, interval())}`];
-  parts.push(`${count(batches)} batches ran again, ${count(due)} with their outputs`);
+  parts.push(`${count(batches)} ${batches === 1 ? "batch" : "batches"} ran again, ${count(due)} with outputs`);
   if (missed) parts.push(`${count(missed)} were due meanwhile`);
   return parts.join("; ");
 }
