@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::harness::run_slow_batches;
 use streamflow::Error;
 use streamflow::listener::{BatchInfo, BlockInfo, StreamingListener, Summary};
 use streamflow::metrics::{Exporter, WorkInfo, Worker};
@@ -215,11 +216,7 @@ fn warnings(test: &Driver) -> Vec<String> {
 #[test]
 fn batches_that_take_longer_than_the_interval_are_warned_of_once() {
     let mut test = Driver::new().unwrap();
-    let clock = test.clock().clone();
-    test.input(vec![vec![1]; 30]).foreach_batch(move |_| clock.advance(Duration::from_millis(1_300)));
-    while test.context().metrics().batches.completed < 25 {
-        test.run_batches(1).unwrap();
-    }
+    run_slow_batches(&mut test, 25);
     let warnings = warnings(&test);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("the last 10 took 1.3s on average, the interval is 1s"), "{warnings:?}");

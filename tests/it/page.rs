@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use crate::common::harness::run_slow_batches;
 use serde_json::Value;
 use streamflow::ManualClock;
 use streamflow::testing::{Driver, IoFailure, SimulatedFs};
@@ -203,11 +204,7 @@ fn a_checkpoint_that_cannot_be_written_is_shown() {
 #[test]
 fn late_batches_and_warnings_are_shown() {
     let mut test = watched();
-    let clock = test.clock().clone();
-    test.input(vec![vec![1]; 30]).foreach_batch(move |_| clock.advance(Duration::from_millis(1_300)));
-    while test.context().metrics().batches.completed < 12 {
-        test.run_batches(1).unwrap();
-    }
+    run_slow_batches(&mut test, 12);
     let status = until(&test, "/api/status", |reply| reply.json()["warnings"] != Value::Array(Vec::new())).json();
     assert!(status["batches"]["late"].as_u64().unwrap() > 0);
     let warning = status["warnings"][0]["text"].as_str().unwrap();

@@ -1,6 +1,7 @@
 //! Runs a topology over given batches and returns what came out, partition by partition.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use streamflow::testing::{Driver, SimulatedFs};
@@ -116,4 +117,17 @@ pub(crate) fn sorted<T: Clone + Ord>(batch: &Batch<T>) -> Vec<T> {
     let mut records = batch.concat();
     records.sort();
     records
+}
+
+/// Runs so many batches, each of which takes 1.3 seconds.
+pub(crate) fn run_slow_batches(test: &mut Driver, batches: usize) {
+    let clock = test.clock().clone();
+    let left = AtomicUsize::new(batches);
+    test.input(vec![vec![1]; batches]).foreach_batch(move |_| {
+        // The clock makes later batches due, which end at once.
+        if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            clock.advance(Duration::from_millis(1_300));
+        }
+    });
+    test.run_batches(batches).unwrap();
 }
