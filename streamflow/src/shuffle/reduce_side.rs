@@ -80,12 +80,17 @@ where
     /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
     /// all, of a task with few records, is cut like the others.
     fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>) -> Vec<R> {
+        let mut buckets: Vec<_> =
+            buckets.into_iter().map(|bucket| bucket.into_pieces(self.partitions, 0).into_iter()).collect();
         let count = pieces(self.partitions);
         let (mut table, mut records) = (LooseTable::new(), Vec::new());
-        for (piece, chunks) in by_piece(buckets, self.partitions).enumerate() {
-            for chunk in chunks {
-                for row in chunk {
-                    table.merge(row, |left, right| self.aggregator.merge(left, right));
+        for piece in 0..count {
+            for bucket in &mut buckets {
+                let rows = bucket.next().expect("all buckets have as many pieces");
+                for chunk in rows.into_chunks() {
+                    for row in chunk {
+                        table.merge(row, |left, right| self.aggregator.merge(left, right));
+                    }
                 }
             }
             if piece == 0 {
@@ -96,13 +101,6 @@ where
         }
         records
     }
-}
-
-/// The rows of each piece, in chunks in the order of the buckets.
-fn by_piece<K, A>(buckets: Vec<Bucket<K, A>>, partitions: usize) -> impl Iterator<Item = Vec<Vec<Loose<K, A>>>> {
-    let mut buckets: Vec<_> = buckets.into_iter().map(|bucket| bucket.into_pieces(partitions, 0).into_iter()).collect();
-    let next = |bucket: &mut std::vec::IntoIter<Chunks<_>>| bucket.next().expect("all buckets have as many pieces");
-    (0..pieces(partitions)).map(move |_| buckets.iter_mut().flat_map(|bucket| next(bucket).into_chunks()).collect())
 }
 
 /// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
