@@ -4,8 +4,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::KeyHasher;
-use super::chunks::Chunks;
-use super::map_side::{Aggregator, Bucket, pieces};
+use super::map_side::{Aggregator, Bucket, pieces, rows_in};
 use super::table::{Loose, LooseTable, Row, Table};
 use crate::dataset::{Merge, Merged};
 use crate::plan::Operator;
@@ -60,16 +59,15 @@ where
 
     fn merge(&self, buckets: Vec<Self::Bucket>) -> Vec<R> {
         let at = At(self.operator);
-        let records = match tables(buckets) {
-            Ok(tables) => {
-                let table = merge_tables(&*self.aggregator, tables);
-                let mut records = Vec::with_capacity(table.len());
-                for row in table.into_rows() {
-                    records.push((self.record)(row.key.into_key(), row.acc));
-                }
-                records
+        let records = if buckets.iter().all(|bucket| matches!(bucket, Bucket::Combined(_))) {
+            let table = merge_buckets(&*self.aggregator, buckets);
+            let mut records = Vec::with_capacity(table.len());
+            for row in table.into_rows() {
+                records.push((self.record)(row.key.into_key(), row.acc));
             }
-            Err(buckets) => self.merge_pieces(buckets),
+            records
+        } else {
+            self.merge_pieces(buckets)
         };
         std::mem::forget(at);
         records
@@ -85,12 +83,16 @@ where
     /// Merges rows piece by piece, so that the table of a piece stays in the nearest caches. A bucket that is a table after
     /// all, of a task with few records, is cut like the others.
     fn merge_pieces(&self, buckets: Vec<Bucket<K, G::Acc>>) -> Vec<R> {
+        let mut buckets = mapped(buckets, |bucket| bucket.into_pieces(self.partitions, 0).into_iter());
         let count = pieces(self.partitions);
         let (mut table, mut records) = (LooseTable::new(), Vec::new());
-        for (piece, chunks) in by_piece(buckets, self.partitions).enumerate() {
-            for chunk in chunks {
-                for row in chunk {
-                    table.merge(row, |left, right| self.aggregator.merge(left, right));
+        for piece in 0..count {
+            for bucket in &mut buckets {
+                let rows = bucket.next().expect("all buckets have as many pieces");
+                for chunk in rows.into_chunks() {
+                    for row in chunk {
+                        table.merge(row, |left, right| self.aggregator.merge(left, right));
+                    }
                 }
             }
             if piece == 0 {
@@ -103,72 +105,46 @@ where
     }
 }
 
-/// The rows of each piece, in chunks in the order of the buckets.
-fn by_piece<K, A>(buckets: Vec<Bucket<K, A>>, partitions: usize) -> impl Iterator<Item = Vec<Vec<Loose<K, A>>>> {
-    let mut buckets = mapped(buckets, |bucket| bucket.into_pieces(partitions, 0).into_iter());
-    let next = |bucket: &mut std::vec::IntoIter<Chunks<_>>| bucket.next().expect("all buckets have as many pieces");
-    (0..pieces(partitions)).map(move |_| buckets.iter_mut().flat_map(|bucket| next(bucket).into_chunks()).collect())
-}
-
-/// One table of combined buckets. The first table is kept and the others go into it, so values meet in the order of the
-/// tasks.
-fn merge_tables<K: Eq, G: Aggregator>(
+/// One table of all buckets. The first table is kept and the others go into it, so values meet in the order of the tasks.
+pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
     aggregator: &G,
-    tables: impl IntoIterator<Item = Table<K, G::Acc>>,
+    buckets: Vec<Bucket<K, G::Acc>>,
 ) -> Table<K, G::Acc> {
-    let mut all = Table::new();
-    for table in tables {
-        if all.len() == 0 {
-            all = table;
-            continue;
-        }
-        all.reserve(table.len().saturating_sub(all.len()));
-        for row in table.into_rows() {
-            all.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
+    let (hasher, mut all) = (KeyHasher::new(), Table::new());
+    for bucket in buckets {
+        match bucket {
+            Bucket::Combined(table) if all.len() == 0 => all = table,
+            Bucket::Combined(table) => {
+                all.reserve(table.len().saturating_sub(all.len()));
+                merge_rows(aggregator, table.into_rows(), &mut all);
+            }
+            Bucket::Through(pieces) => {
+                // The keys of such a bucket are nearly all distinct.
+                all.reserve(rows_in(&pieces).saturating_sub(all.len()));
+                for piece in pieces {
+                    for chunk in piece.into_chunks() {
+                        merge_rows(aggregator, hashed(&hasher, chunk), &mut all);
+                    }
+                }
+            }
         }
     }
     all
 }
 
-/// Takes the rows of a partition as the tasks wrote them.
-pub(crate) trait Intake<K: 'static, A> {
-    /// A row. Those of one key come in the order of the tasks.
-    fn row(&mut self, row: Row<K, A>);
-    /// The keys that came so far come no more.
-    fn piece_ends(&mut self);
+/// Rows with their hashes.
+fn hashed<K: Hash, A>(hasher: &KeyHasher, rows: Vec<Loose<K, A>>) -> impl Iterator<Item = Row<K, A>> {
+    rows.into_iter().map(|Loose { key, acc }| Row { hash: hasher.hash_kept(&key), key, acc })
 }
 
-/// Gives the rows of all buckets to `intake`.
-pub(crate) fn pour<K: Hash, A>(buckets: Vec<Bucket<K, A>>, partitions: usize, intake: &mut impl Intake<K, A>) {
-    match tables(buckets) {
-        Ok(tables) => {
-            tables.into_iter().flat_map(Table::into_rows).for_each(|row| intake.row(row));
-            intake.piece_ends();
-        }
-        Err(buckets) => {
-            let hasher = KeyHasher::new();
-            for chunks in by_piece(buckets, partitions) {
-                for chunk in chunks {
-                    for Loose { key, acc } in chunk {
-                        intake.row(Row { hash: hasher.hash_kept(&key), key, acc });
-                    }
-                }
-                intake.piece_ends();
-            }
-        }
+fn merge_rows<K: Eq, G: Aggregator>(
+    aggregator: &G,
+    rows: impl Iterator<Item = Row<K, G::Acc>>,
+    into: &mut Table<K, G::Acc>,
+) {
+    for row in rows {
+        into.merge(row, |acc| acc, |left, right| aggregator.merge(left, right));
     }
-}
-
-/// The tables of the buckets, if all of them are combined.
-fn tables<K, A>(buckets: Vec<Bucket<K, A>>) -> Result<Vec<Table<K, A>>, Vec<Bucket<K, A>>> {
-    if buckets.iter().any(|bucket| matches!(bucket, Bucket::Through(_))) {
-        return Err(buckets);
-    }
-    let table = |bucket| match bucket {
-        Bucket::Combined(table) => Some(table),
-        Bucket::Through(_) => None,
-    };
-    Ok(buckets.into_iter().filter_map(table).collect())
 }
 
 /// Groups the values of each key, in the order of the tasks and of the records in them.
@@ -246,28 +222,8 @@ mod tests {
         let merged: Vec<(K, Vec<u32>)> = parts().flat_map(|part| merge.merge(part)).collect();
         assert_eq!(merged.len(), expected.len(), "each key once");
         assert_eq!(merged.into_iter().collect::<HashMap<_, _>>(), expected);
-        let mut pieces = Pieces { open: HashMap::new(), done: HashMap::new() };
-        parts().for_each(|part| pour(part, partitions, &mut pieces));
-        assert!(pieces.open.is_empty());
-        assert_eq!(pieces.done, expected);
-    }
-
-    /// Appends rows, and sees that no key comes after its piece.
-    struct Pieces<K> {
-        open: HashMap<K, Vec<u32>>,
-        done: HashMap<K, Vec<u32>>,
-    }
-
-    impl<K: Hash + Eq + 'static> Intake<K, Vec<u32>> for Pieces<K> {
-        fn row(&mut self, row: Row<K, Vec<u32>>) {
-            self.open.entry(row.key.into_key()).or_default().extend(row.acc);
-        }
-
-        fn piece_ends(&mut self) {
-            for (key, values) in self.open.drain() {
-                assert!(self.done.insert(key, values).is_none());
-            }
-        }
+        let tables = parts().flat_map(|part| merge_buckets(&Append, part).into_rows());
+        assert_eq!(tables.map(|row| (row.key.into_key(), row.acc)).collect::<HashMap<_, _>>(), expected);
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl<K, A> Table<K, A> {
         self.0.find_mut(hash, |row| row.hash == hash && row.key.same(key)).map(|row| &mut row.acc)
     }
 
+    /// The rows by reference.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row<K, A>> {
+        self.0.iter()
+    }
+
     /// The rows, in the order of the table.
     pub(crate) fn into_rows(self) -> impl ExactSizeIterator<Item = Row<K, A>> {
         self.0.into_iter()

@@ -27,8 +27,8 @@ pub trait Fold<A>: Send + Sync + 'static {
     fn turn(&self, kept: &mut Self::Kept, left: &mut Self::Left);
     /// The oldest pane of the key leaves.
     fn leave(&self, kept: &mut Self::Kept, left: Self::Left);
-    /// The value of the window, once a pane has entered.
-    fn value(&self, kept: &Self::Kept) -> Option<A>;
+    /// The value of the window. There is at least one pane, unless [`STAYS`](Fold::STAYS).
+    fn value(&self, kept: &Self::Kept) -> A;
     /// The aggregate of a pane that is in the window, if what is remembered of it tells; the same for all panes.
     fn pane<'a>(&self, left: &'a Self::Left) -> Option<&'a A>;
     /// Sets the value of a key, for those that [stay](Fold::STAYS).
@@ -69,8 +69,8 @@ where
         *kept = kept.take().map(|value| (self.inverse)(value, left));
     }
 
-    fn value(&self, kept: &Option<G::Acc>) -> Option<G::Acc> {
-        kept.clone()
+    fn value(&self, kept: &Option<G::Acc>) -> G::Acc {
+        kept.clone().expect("a key is kept from its first pane on")
     }
 
     fn pane<'a>(&self, left: &'a G::Acc) -> Option<&'a G::Acc> {
@@ -130,10 +130,11 @@ impl<G: Aggregator<Acc: Clone>> Fold<G::Acc> for TwoStacks<G> {
         kept.older = left;
     }
 
-    fn value(&self, kept: &Stacks<G::Acc>) -> Option<G::Acc> {
+    fn value(&self, kept: &Stacks<G::Acc>) -> G::Acc {
         match (&kept.older, &kept.newer) {
-            (Some(older), Some(newer)) => Some(self.aggregator.merge(older.clone(), newer.clone())),
-            (value, None) | (None, value) => value.clone(),
+            (Some(older), Some(newer)) => self.aggregator.merge(older.clone(), newer.clone()),
+            (Some(value), None) | (None, Some(value)) => value.clone(),
+            (None, None) => unreachable!("a key without panes is forgotten"),
         }
     }
 
@@ -166,8 +167,8 @@ impl<V: Clone + Send + Sync + 'static> Fold<Vec<V>> for Values {
         kept.drain(..values);
     }
 
-    fn value(&self, kept: &VecDeque<V>) -> Option<Vec<V>> {
-        (!kept.is_empty()).then(|| kept.iter().cloned().collect())
+    fn value(&self, kept: &VecDeque<V>) -> Vec<V> {
+        kept.iter().cloned().collect()
     }
 
     fn pane<'a>(&self, _: &'a usize) -> Option<&'a Vec<V>> {

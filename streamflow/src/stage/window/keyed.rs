@@ -1,7 +1,7 @@
 //! Windows with a value for each key: `reduce_by_key_and_window`, `count_by_value_and_window`, `group_by_key_and_window`.
 //!
-//! The map side is that of the operator without a window; the reduce side pours a batch's buckets into the [`Panes`] of the
-//! partition, which merge their rows to partial aggregates.
+//! The map side is that of the operator without a window; the reduce side merges a batch's buckets to partial aggregates
+//! and hands them to the [`Panes`] of the partition.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::fold::{Fold, Inverse, TwoStacks, Values};
-use super::panes::{Entering, Panes};
+use super::panes::Panes;
 use super::saved::{self, Restored, Writer};
 use super::{Continuity, WindowSpec};
 use crate::dstream::DStream;
@@ -23,7 +23,8 @@ use crate::record::{Data, Key};
 use crate::run::{At, Task};
 use crate::shuffle::KeyHasher;
 use crate::shuffle::map_side::{Aggregator, Bucket, CombineWriter, Foreseen, ScatterWriter};
-use crate::shuffle::reduce_side::{Intake, group, pour, transpose};
+use crate::shuffle::reduce_side::{group, merge_buckets, transpose};
+use crate::shuffle::table::Table;
 use crate::stage::combine::{Reduce, Tally, ValueWriter, checked};
 use crate::stage::sink::Sink;
 use crate::stage::{Gather, GatherCx};
@@ -108,14 +109,14 @@ where
         std::iter::repeat_with(panes).take(partitions).collect()
     }
 
-    /// Takes a batch in. `parts[p]` is what the map tasks wrote for partition `p`, and `pour` gives its rows.
-    pub(crate) fn step<B: Send, M: Fn(A, A) -> A + Copy + Sync>(
+    /// Takes a batch in. `parts[p]` is what the map tasks wrote for partition `p`, and `combine` makes a table of it.
+    pub(crate) fn step<B: Send>(
         &self,
         cx: &GatherCx<'_, '_>,
         parts: Vec<Vec<B>>,
         weight: usize,
-        pour: impl Fn(Vec<B>, &mut Entering<'_, K, A, F, M>) + Sync,
-        merge: M,
+        combine: impl Fn(Vec<B>) -> Table<K, A> + Sync,
+        merge: impl Fn(A, A) -> A + Sync,
     ) -> Result<Vec<Arc<Vec<(K, A)>>>> {
         let step = cx.run.window_step(cx.node);
         lock(&self.continuity).step(&step)?;
@@ -123,9 +124,9 @@ where
         let parts: Vec<Mutex<Vec<B>>> = parts.into_iter().map(Mutex::new).collect();
         let blocks = cx.run.tasks(parts.len(), weight, &|task| {
             let at = At(self.operator);
-            let written = std::mem::take(&mut *lock(&parts[task.partition]));
+            let batch = combine(std::mem::take(&mut *lock(&parts[task.partition])));
             let mut panes = lock(&windows[task.partition]);
-            panes.step(&self.fold, &step, merge, |entering| pour(written, entering));
+            panes.step(&self.fold, &step, batch, &merge);
             let records = if step.ends_window() { (self.records)(&self.fold, &mut panes) } else { Vec::new() };
             std::mem::forget(at);
             Arc::new(records)
@@ -236,7 +237,7 @@ where
             cx,
             transpose(written, partitions),
             weight,
-            |buckets, entering| pour(buckets, partitions, entering),
+            |buckets| merge_buckets(aggregator, buckets),
             |left, right| aggregator.merge(left, right),
         )?;
         Ok(cx.run.blocks::<(K, V)>(cx.node, blocks))
@@ -316,9 +317,8 @@ impl<K: Key + Clone + Data> Gather for CountWindow<K> {
         self.window.foreseen.note(&written);
         let weight = written.iter().flatten().map(Bucket::len).sum();
         let parts = transpose(written, partitions);
-        let add = |left, right| left + right;
-        let blocks =
-            self.window.step(cx, parts, weight, |buckets, entering| pour(buckets, partitions, entering), add)?;
+        let combine = |buckets| merge_buckets(&Tally, buckets);
+        let blocks = self.window.step(cx, parts, weight, combine, |left, right| left + right)?;
         Ok(cx.run.blocks::<(K, u64)>(cx.node, blocks))
     }
 }
@@ -363,17 +363,10 @@ where
         let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
         let weight = written.iter().flatten().map(Vec::len).sum();
         let parts = transpose(written, partitions);
-        let append = |mut older: Vec<V>, newer| {
+        let blocks = self.window.step(cx, parts, weight, group, |mut older, newer| {
             older.extend(newer);
             older
-        };
-        let blocks = self.window.step(
-            cx,
-            parts,
-            weight,
-            |buckets, entering| group(buckets).into_rows().for_each(|row| entering.row(row)),
-            append,
-        )?;
+        })?;
         Ok(cx.run.blocks::<(K, Vec<V>)>(cx.node, blocks))
     }
 }

@@ -1,10 +1,7 @@
 //! The keys of a window in one partition, and its panes.
 //!
-//! Each key has a slot; a pane is a list of slots with what has to be taken away when the pane leaves. A row that enters
-//! looks its key up once; a pane that leaves needs no look-up at all.
-//!
-//! Rows of a large batch come in pieces, the keys of a piece together. A piece enters the window as soon as its last row is
-//! there, while its slots lie in the nearest caches; slots that were new in one piece are neighbours ever after.
+//! Each key has a slot; a pane is a list of slots with what has to be taken away when the pane leaves. A pane that enters
+//! looks its keys up once; one that leaves needs no look-up at all.
 //!
 //! *Cost of a slide*: the keys of the entering and of the leaving panes, and one value for each key of the result.
 //! *Memory*: a slot for each key, an entry for each key and pane.
@@ -19,21 +16,18 @@ use super::WindowStep;
 use super::fold::Fold;
 use crate::metrics::work::Holding;
 use crate::record::kept::Kept;
-use crate::shuffle::KeyHasher;
-use crate::shuffle::reduce_side::Intake;
-use crate::shuffle::table::Row;
+use crate::shuffle::table::{Row, Table};
 
 /// The window state of one partition.
 pub(crate) struct Panes<K: 'static, A, F: Fold<A>> {
-    hasher: KeyHasher,
     index: HashTable<u32>,
     slots: Vec<Slot<K, F::Kept>>,
     free: Vec<u32>,
     panes: VecDeque<Pane<A, F::Left>>,
     /// How many of the oldest panes were turned over; only of folds that do that.
     turned: usize,
-    /// The slots and aggregates of the pane that is not complete yet, as far as they have not entered.
-    open: Vec<(u32, A)>,
+    /// The pane that is not complete yet.
+    open: Table<K, A>,
     changes: Option<Changes<K>>,
 }
 
@@ -50,13 +44,12 @@ struct Changes<K> {
 }
 
 struct Slot<K: 'static, V> {
+    hash: u64,
     /// Nothing in a free slot.
     key: Option<Kept<K>>,
     kept: V,
     /// Number of panes that hold the key.
     panes: u32,
-    /// One more than the key's place in the open pane; 0 if it has none.
-    place: u32,
 }
 
 struct Pane<A, Left> {
@@ -66,124 +59,59 @@ struct Pane<A, Left> {
     saved: Vec<A>,
 }
 
-impl<A, Left> Pane<A, Left> {
-    fn new(number: u64, keys: usize) -> Self {
-        Self { number, keys: Vec::with_capacity(keys), saved: Vec::new() }
-    }
-}
-
 impl<K, A, F: Fold<A>> Default for Panes<K, A, F> {
     fn default() -> Self {
         Self {
-            hasher: KeyHasher::new(),
             index: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
             panes: VecDeque::new(),
             turned: 0,
-            open: Vec::new(),
+            open: Table::new(),
             changes: None,
         }
     }
 }
 
-/// Takes in the rows of a batch.
-pub(crate) struct Entering<'a, K: 'static, A, F: Fold<A>, M> {
-    panes: &'a mut Panes<K, A, F>,
-    fold: &'a F,
-    merge: M,
-    pane: Pane<A, F::Left>,
-    /// Whether the batch is all of the pane, so that what is complete need not wait for more.
-    at_once: bool,
-}
-
-impl<K, A, F, M> Intake<K, A> for Entering<'_, K, A, F, M>
-where
-    K: Hash + Eq + Clone,
-    A: Clone,
-    F: Fold<A>,
-    M: Fn(A, A) -> A,
-{
-    #[inline]
-    fn row(&mut self, row: Row<K, A>) {
-        self.panes.add(row, &self.merge);
-    }
-
-    fn piece_ends(&mut self) {
-        if self.at_once {
-            self.panes.enter(self.fold, &mut self.pane);
-        }
-    }
-}
-
 impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
-    /// Takes the batch's rows, which `pour` gives, and moves complete panes in and out of the window.
-    pub(crate) fn step<M: Fn(A, A) -> A>(
-        &mut self,
-        fold: &F,
-        step: &WindowStep,
-        merge: M,
-        pour: impl FnOnce(&mut Entering<'_, K, A, F, M>),
-    ) {
-        let ends = step.ends_pane();
-        // The pane will have about as many keys as the last one.
-        let keys = self.panes.back().filter(|_| ends).map_or(0, |pane| pane.keys.len() + pane.keys.len() / 16);
-        let at_once = ends && self.open.is_empty();
-        let mut entering = Entering { panes: self, fold, merge, pane: Pane::new(step.pane(), keys), at_once };
+    /// Takes the batch's partial aggregates, and moves complete panes in and out of the window.
+    pub(crate) fn step(&mut self, fold: &F, step: &WindowStep, batch: Table<K, A>, merge: impl Fn(A, A) -> A) {
         if step.in_some_window() {
-            pour(&mut entering);
-        }
-        let Entering { mut pane, .. } = entering;
-        if ends {
-            self.enter(fold, &mut pane);
-            if pane.keys.capacity() > pane.keys.len() + pane.keys.len() / 4 {
-                pane.keys.shrink_to_fit();
+            if self.open.len() == 0 {
+                self.open = batch;
+            } else {
+                batch.into_rows().for_each(|row| self.open.merge(row, |acc| acc, &merge));
             }
-            self.panes.push_back(pane);
+        }
+        if step.ends_pane() {
+            let complete = std::mem::replace(&mut self.open, Table::new());
+            self.enter(fold, step.pane(), complete.into_rows());
             self.leave(fold, step.last_left());
         }
     }
 
     /// What the partition holds.
     pub(crate) fn holding(&self) -> Holding {
-        let entries = self.open.len() + self.panes.iter().map(|pane| pane.keys.len()).sum::<usize>();
+        let entries: usize = self.panes.iter().map(|pane| pane.keys.len()).sum();
         let bytes = self.slots.len() * size_of::<Slot<K, F::Kept>>() + entries * size_of::<(u32, F::Left)>();
         let panes = self.panes.len() as u64;
         Holding { keys: (self.slots.len() - self.free.len()) as u64, bytes: bytes as u64, panes }
     }
 
-    /// Puts a row to its key's aggregate in the open pane.
-    #[inline]
-    fn add(&mut self, Row { hash, key, acc }: Row<K, A>, merge: impl Fn(A, A) -> A) {
-        let number = self.slot(hash, key);
-        let slot = &mut self.slots[number as usize];
-        if slot.place == 0 {
-            self.open.push((number, acc));
-            slot.place = u32::try_from(self.open.len()).expect("a pane has fewer than 2^32 keys");
-            return;
-        }
-        // The aggregate goes to the end and back, since `merge` takes it by value.
-        let (place, last) = (slot.place as usize - 1, self.open.len() - 1);
-        self.open.swap(place, last);
-        if let Some((number, older)) = self.open.pop() {
-            self.open.push((number, merge(older, acc)));
-        }
-        self.open.swap(place, last);
-    }
-
-    /// Moves what waits in the open pane to the window, as part of `pane`.
-    fn enter(&mut self, fold: &F, pane: &mut Pane<A, F::Left>) {
-        for (number, acc) in self.open.drain(..) {
+    fn enter(&mut self, fold: &F, number: u64, rows: impl ExactSizeIterator<Item = Row<K, A>>) {
+        let tracked = self.changes.is_some();
+        let (mut keys, mut saved) = (Vec::with_capacity(rows.len()), Vec::new());
+        for Row { hash, key, acc } in rows {
+            let number = self.slot(hash, key);
             let slot = &mut self.slots[number as usize];
-            (slot.place, slot.panes) = (0, slot.panes + 1);
-            let copy = self.changes.is_some().then(|| acc.clone());
+            slot.panes += 1;
+            let copy = tracked.then(|| acc.clone());
             let left = fold.enter(&mut slot.kept, acc);
-            pane.saved.extend(copy.filter(|_| fold.pane(&left).is_none()));
-            pane.keys.push((number, left));
-            if let Some(changes) = self.changes.as_mut().filter(|_| F::STAYS) {
-                changes.touched.push(number);
-            }
+            saved.extend(copy.filter(|_| fold.pane(&left).is_none()));
+            keys.push((number, left));
+            self.touched(number);
         }
+        self.panes.push_back(Pane { number, keys, saved });
     }
 
     fn touched(&mut self, number: u32) {
@@ -227,15 +155,16 @@ impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
     }
 
     /// The slot of a key, a new one if there is none.
-    #[inline]
     fn slot(&mut self, hash: u64, key: Kept<K>) -> u32 {
-        let (slots, hasher) = (&mut self.slots, &self.hasher);
-        let same = |&slot: &u32| slots[slot as usize].key.as_ref().is_some_and(|other| other.same(&key));
-        let hash_of = |&slot: &u32| slots[slot as usize].key.as_ref().map_or(0, |key| hasher.hash_kept(key));
-        match self.index.entry(hash, same, hash_of) {
+        let slots = &mut self.slots;
+        let same = |&slot: &u32| {
+            let slot = &slots[slot as usize];
+            slot.hash == hash && slot.key.as_ref().is_some_and(|other| other.same(&key))
+        };
+        match self.index.entry(hash, same, |&slot| slots[slot as usize].hash) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
-                let slot = Slot { key: Some(key), kept: F::Kept::default(), panes: 0, place: 0 };
+                let slot = Slot { hash, key: Some(key), kept: F::Kept::default(), panes: 0 };
                 let number = match self.free.pop() {
                     Some(number) => {
                         slots[number as usize] = slot;
@@ -254,13 +183,13 @@ impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
 
     fn forget(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
-        slot.kept = F::Kept::default();
-        let Some(key) = slot.key.take() else { return };
-        if let Ok(entry) = self.index.find_entry(self.hasher.hash_kept(&key), |&other| other == number) {
-            entry.remove();
-        }
+        let key = slot.key.take();
         if let Some(changes) = self.changes.as_mut().filter(|_| F::STAYS) {
-            changes.forgotten.push(key.into_key());
+            changes.forgotten.extend(key.map(Kept::into_key));
+        }
+        slot.kept = F::Kept::default();
+        if let Ok(entry) = self.index.find_entry(slot.hash, |&other| other == number) {
+            entry.remove();
         }
         self.free.push(number);
     }
@@ -272,8 +201,8 @@ impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
         let mut records = Vec::with_capacity(self.slots.len() - self.free.len());
         for number in 0..self.slots.len() {
             let slot = &self.slots[number];
-            let (Some(key), Some(value)) = (&slot.key, fold.value(&slot.kept)) else { continue };
-            let record = (key.to_key(), value);
+            let Some(key) = &slot.key else { continue };
+            let record = (key.to_key(), fold.value(&slot.kept));
             if keep(&record) {
                 records.push(record);
             } else if slot.panes == 0 {
@@ -327,9 +256,7 @@ impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
             });
             save(Saved::Pane { number: pane.number, rows: rows.collect() })?;
         }
-        let open = self.open.iter();
-        let rows = open.filter_map(|(slot, acc)| Some((slots[*slot as usize].key.as_ref()?.to_key(), acc)));
-        save(Saved::Open { rows: rows.collect() })?;
+        save(Saved::Open { rows: self.open.rows().map(|row| (row.key.to_key(), &row.acc)).collect() })?;
         if F::STAYS {
             if everything {
                 touched = (0..slots.len() as u32).collect();
@@ -338,8 +265,8 @@ impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
                 touched.dedup();
             }
             for slot in touched.iter().map(|&number| &slots[number as usize]) {
-                if let (Some(key), Some(value)) = (&slot.key, fold.value(&slot.kept)) {
-                    save(Saved::Value { key: key.to_key(), value })?;
+                if let Some(key) = &slot.key {
+                    save(Saved::Value { key: key.to_key(), value: fold.value(&slot.kept) })?;
                 }
             }
         }
@@ -354,15 +281,12 @@ impl<K: Hash + Eq + Clone, A: Clone, F: Fold<A>> Panes<K, A, F> {
         open: Vec<Row<K, A>>,
         values: Vec<Row<K, A>>,
     ) {
-        // A key has one row in each pane.
-        let newer = |_, newer| newer;
         for (number, rows) in panes {
-            let mut pane = Pane::new(number, rows.len());
-            rows.into_iter().for_each(|row| self.add(row, newer));
-            self.enter(fold, &mut pane);
-            self.panes.push_back(pane);
+            self.enter(fold, number, rows.into_iter());
         }
-        open.into_iter().for_each(|row| self.add(row, newer));
+        for row in open {
+            self.open.merge(row, |acc| acc, |_, newer| newer);
+        }
         for Row { hash, key, acc } in values {
             let number = self.slot(hash, key);
             fold.set(&mut self.slots[number as usize].kept, acc);
@@ -382,8 +306,9 @@ mod tests {
     use super::super::fold::{Inverse, TwoStacks};
     use super::*;
     use crate::record::own::Id;
+    use crate::shuffle::KeyHasher;
     use crate::shuffle::map_side::{CombineWriter, Foreseen};
-    use crate::shuffle::reduce_side::pour;
+    use crate::shuffle::reduce_side::merge_buckets;
     use crate::stage::combine::Reduce;
     use crate::time::BatchTime;
 
@@ -405,7 +330,8 @@ mod tests {
                 records.iter().for_each(|&(key, value)| writer.push(Id(key), Id(value)));
                 writer.into_buckets()
             });
-            panes.step(fold, &step, |a, b| a + b, |entering| pour(buckets.collect(), 1, entering));
+            let batch = merge_buckets(&*sum(), buckets.collect());
+            panes.step(fold, &step, batch, |a, b| a + b);
             if step.ends_window() {
                 windows.push(panes.records(fold, |(_, sum)| *sum > 0).into_iter().collect());
             }

@@ -12,12 +12,10 @@ use crate::dstream::DStream;
 use crate::error::Result;
 use crate::metrics::work::Holding;
 use crate::plan::Operator;
-use crate::record::kept::Kept;
 use crate::record::own::Id;
 use crate::run::Task;
 use crate::shuffle::map_side::Aggregator;
-use crate::shuffle::reduce_side::Intake;
-use crate::shuffle::table::Row;
+use crate::shuffle::table::Table;
 use crate::stage::combine::Reduce;
 use crate::stage::sink::Sink;
 use crate::stage::total::{CountWriter, ReduceWriter};
@@ -133,17 +131,14 @@ where
     fn gather(self: &Arc<Self>, written: Vec<ReduceWriter<T, F>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
         let merge = |left, right| self.aggregator.merge(left, right);
         let hash = self.window.hasher().hash(&Id(()));
-        let row = |acc| Row { hash, key: Kept::new(()), acc };
-        let blocks = self.window.step(
-            cx,
-            vec![written],
-            1,
-            |written, entering| {
-                let values = written.into_iter().filter_map(ReduceWriter::into_acc);
-                values.for_each(|acc| entering.row(row(acc)));
-            },
-            merge,
-        )?;
+        let combine = |written: Vec<ReduceWriter<T, F>>| {
+            let mut batch = Table::new();
+            for value in written.into_iter().filter_map(ReduceWriter::into_acc) {
+                batch.upsert(hash, Id(()), value, |value| value, merge);
+            }
+            batch
+        };
+        let blocks = self.window.step(cx, vec![written], 1, combine, merge)?;
         let values = blocks.iter().flat_map(|block| block.iter()).map(|((), value)| value.clone()).collect();
         Ok(cx.run.blocks::<T>(cx.node, vec![Arc::new(values)]))
     }
