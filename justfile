@@ -11,6 +11,7 @@ clippy:
 test:
     cargo test --workspace
     cargo test --workspace --features sqlite sqlite
+    cargo test --features sqlite --test kill_sqlite
 
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps

@@ -172,11 +172,16 @@ impl fmt::Display for Summary {
             ("total delay", self.total_delay()),
         ];
         for (name, delay) in delays {
-            let (p50, p99) = (delay.quantile(0.5), delay.quantile(0.99));
-            write!(f, "\n  {name:<17} p50 {p50:>8.0?}   p99 {p99:>8.0?}   max {:>8.0?}", delay.max)?;
+            let [p50, p99, max] = [delay.quantile(0.5), delay.quantile(0.99), delay.max].map(in_millis);
+            write!(f, "\n  {name:<17} p50 {p50:>8}   p99 {p99:>8}   max {max:>8}")?;
         }
         Ok(())
     }
+}
+
+/// A delay as clocks tell it, which know of no less than a millisecond.
+fn in_millis(delay: Duration) -> String {
+    if delay < Duration::from_millis(1) { "<1ms".to_owned() } else { format!("{delay:.0?}") }
 }
 
 /// A number with a comma between its thousands.
@@ -238,6 +243,7 @@ mod tests {
                 "  busy for 20ms: 600,000 records/s meanwhile"
             ]
         );
+        assert!(text.contains("\n  scheduling delay  p50     <1ms   p99     <1ms"), "{text}");
         assert!(text.contains("\n  processing time   p50"), "{text}");
     }
 }

@@ -43,8 +43,8 @@ pub(crate) fn check_codecs(graph: &Graph) -> Result<()> {
         if !state.has_codec() {
             return Err(Error::invalid(format!(
                 "the state of `{name}` cannot be written to a checkpoint: it is a {fingerprint}, and key and value \
-                 must implement serde's `Serialize` and `Deserialize`; derive them, or run without checkpoint by \
-                 `.ephemeral()`"
+                 must implement serde's `Serialize` and `Deserialize`, and the operator stand in a `#[stream]` function; see \
+                 to that, or run without checkpoint by `.ephemeral()`"
             )));
         }
     }

@@ -200,7 +200,7 @@ impl StreamingListener for History {
         self.change(|memory| {
             let Some(error) = &receiver.last_error else { return };
             let time = receiver.last_error_time.unwrap_or_default();
-            memory.note(Mishap { time, place: format!("receiver of `{}`", receiver.name), text: text(error) });
+            memory.note(Mishap { time, place: format!("input `{}`", receiver.name), text: text(error) });
         });
     }
 

@@ -157,7 +157,8 @@ impl<T: Fork + ?Sized> DStream<T> {
     /// **Cost**: the blocks of the batches are shared, not copied, and kept for `length`. Windows of aggregates
     /// (`reduce_by_key_and_window` and its like) keep much less.
     /// **Errors**: a length or slide that does not fit is reported by the start of the context; the macro finds it at
-    /// compile time where both are literals.
+    /// compile time where both are literals. With a checkpoint directory, declare windows inside of a `#[stream]` function:
+    /// the macro sees whether serde can write the records; called on a stream outside of one, the start refuses the window.
     /// **Source**: Spark's `window`. There is no storage level, since blocks are in memory already.
     ///
     /// # Examples
