@@ -56,7 +56,7 @@ impl Numbers {
     }
 }
 
-/// A running sum for each key; each pane remembers what it put to which.
+/// A running sum for each key; each pane remembers what it put to which, once for each key.
 pub struct WithInverse {
     threads: ThreadPool,
     panes: usize,
@@ -67,7 +67,27 @@ pub struct WithInverse {
 struct InverseHalf {
     numbers: Numbers,
     sums: Vec<Pair>,
+    /// Where each key is in the newest pane that has it.
+    places: Vec<Place>,
+    entered: u32,
     panes: VecDeque<Vec<(u32, u64)>>,
+}
+
+/// An entry of a pane.
+#[derive(Clone, Copy)]
+struct Place {
+    pane: u32,
+    entry: u32,
+}
+
+/// Adds a value to a key's entry in the newest pane, a new one if it has none there.
+fn note(pane: &mut Vec<(u32, u64)>, place: &mut Place, newest: u32, number: u32, value: u64) {
+    if place.pane == newest {
+        pane[place.entry as usize].1 += value;
+    } else {
+        *place = Place { pane: newest, entry: pane.len() as u32 };
+        pane.push((number, value));
+    }
 }
 
 impl WithInverse {
@@ -80,15 +100,19 @@ impl WithInverse {
     pub fn slide(&mut self, batch: &[Arc<Vec<Pair>>]) -> Sums {
         let (hasher, length) = (hasher(), self.panes);
         by_halves(&self.threads, batch, &mut self.halves, |half, parts| {
-            let InverseHalf { numbers, sums, panes } = half;
+            let InverseHalf { numbers, sums, places, entered, panes } = half;
+            *entered += 1;
             let mut pane = Vec::with_capacity(parts.iter().map(Vec::len).sum());
             for (key, value) in parts.into_iter().flatten() {
                 let number = numbers.of(&hasher, key);
                 match sums.get_mut(number as usize) {
                     Some(sum) => sum.1 += value,
-                    None => sums.push((key, value)),
+                    None => {
+                        sums.push((key, value));
+                        places.push(Place { pane: 0, entry: 0 });
+                    }
                 }
-                pane.push((number, value));
+                note(&mut pane, &mut places[number as usize], *entered, number, value);
             }
             panes.push_back(pane);
             if panes.len() > length {
@@ -113,6 +137,7 @@ pub struct TwoStacks {
 struct StacksHalf {
     numbers: Numbers,
     keys: Vec<StacksKey>,
+    entered: u32,
     newer: Vec<Vec<(u32, u64)>>,
     older: Vec<Vec<(u32, Option<u64>)>>,
 }
@@ -121,6 +146,8 @@ struct StacksKey {
     key: u64,
     newer: Option<u64>,
     older: Option<u64>,
+    /// Where the key is in the newest pane that has it.
+    place: Place,
 }
 
 impl TwoStacks {
@@ -144,14 +171,18 @@ impl TwoStacks {
 
 impl StacksHalf {
     fn enter(&mut self, hasher: &RandomState, parts: [Vec<Pair>; 2]) {
+        self.entered += 1;
         let mut pane = Vec::with_capacity(parts.iter().map(Vec::len).sum());
         for (key, value) in parts.into_iter().flatten() {
             let number = self.numbers.of(hasher, key);
             match self.keys.get_mut(number as usize) {
                 Some(known) => known.newer = Some(known.newer.map_or(value, |sum| sum + value)),
-                None => self.keys.push(StacksKey { key, newer: Some(value), older: None }),
+                None => {
+                    let place = Place { pane: 0, entry: 0 };
+                    self.keys.push(StacksKey { key, newer: Some(value), older: None, place });
+                }
             }
-            pane.push((number, value));
+            note(&mut pane, &mut self.keys[number as usize].place, self.entered, number, value);
         }
         self.newer.push(pane);
     }

@@ -120,7 +120,7 @@ pub(crate) fn merge_buckets<K: Hash + Eq, G: Aggregator>(
             }
             Bucket::Through(pieces) => {
                 // The keys of such a bucket are nearly all distinct.
-                all.reserve(rows_in(&pieces).saturating_sub(all.len()));
+                all.reserve(rows_in(&pieces));
                 for piece in pieces {
                     for chunk in piece.into_chunks() {
                         merge_rows(aggregator, hashed(&hasher, chunk), &mut all);
