@@ -9,7 +9,9 @@
 
 use std::any::Any;
 use std::cell::{Cell, Ref, RefCell};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use crate::record::{Block, Record};
 use crate::stage::window::WindowStep;
 use crate::time::{BatchTime, Stopwatch, lock};
 use crate::topology::{AnyDataset, Graph, NodeId, StageId};
-use crate::vectors::mapped;
+use crate::vectors::{filled, mapped};
 
 /// What every batch of a program has in common.
 pub(crate) struct Engine {
@@ -50,11 +52,29 @@ pub(crate) struct Grid {
 pub struct Task {
     /// The partition that it reads.
     pub(crate) partition: usize,
+    /// How many partitions the task reads, one after the other. The last task may read fewer.
+    pub(crate) span: usize,
     /// The number of partitions that a shuffle writes to unless its operator says otherwise.
     pub(crate) parallelism: usize,
 }
 
-/// What tasks leave for whoever started them, by partition.
+impl Task {
+    /// Its place among the tasks.
+    pub(crate) fn place(self) -> usize {
+        self.partition / self.span
+    }
+
+    /// Whether the partition is the first that it reads.
+    pub(crate) fn begins(self) -> bool {
+        self.partition.is_multiple_of(self.span)
+    }
+}
+
+/// From so many partitions for each of a shuffle on, a task may read several: then one task for each of a shuffle shares the
+/// work evenly enough, and what its writers combine is combined once and not for each of many small partitions.
+const MANY: usize = 8;
+
+/// What tasks leave for whoever started them, by their places.
 pub(crate) struct Slots<R>(Mutex<Vec<Option<R>>>);
 
 impl<R> Slots<R> {
@@ -70,6 +90,11 @@ impl<R> Slots<R> {
         slots[partition] = Some(result);
     }
 
+    /// Takes what a task has left so far.
+    pub(crate) fn take(&self, place: usize) -> Option<R> {
+        lock(&self.0).get_mut(place).and_then(Option::take)
+    }
+
     /// The results, when every task has left one.
     pub(crate) fn into_results(self) -> Vec<R> {
         let slots = self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -79,17 +104,23 @@ impl<R> Slots<R> {
 
 /// The tasks of a stage until all have succeeded.
 struct Attempts {
-    /// Partitions whose tasks have not succeeded yet.
-    waiting: Vec<usize>,
-    /// Records that each task read, by partition.
-    lengths: Vec<usize>,
+    /// The partitions of tasks that have not succeeded yet.
+    waiting: Vec<Range<usize>>,
+    /// How many partitions a task reads.
+    span: usize,
+    /// Records of each partition, when it was read.
+    lengths: Vec<AtomicUsize>,
     /// Attempts made so far.
     made: usize,
 }
 
 impl Attempts {
-    fn new(partitions: usize) -> Self {
-        Self { waiting: (0..partitions).collect(), lengths: vec![0; partitions], made: 0 }
+    fn new(partitions: usize, span: usize) -> Self {
+        let mut waiting = Vec::with_capacity(partitions.div_ceil(span));
+        for first in (0..partitions).step_by(span) {
+            waiting.push(first..partitions.min(first + span));
+        }
+        Self { waiting, span, lengths: filled(partitions, AtomicUsize::default), made: 0 }
     }
 }
 
@@ -392,13 +423,13 @@ impl<'e> Run<'e> {
     }
 
     fn attempt_all(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) + Sync)) -> Result<()> {
-        let all: Vec<usize> = (0..tasks).collect();
+        let all = Attempts::new(tasks, 1);
         self.ledger.add_records(weight);
-        let outcomes = self.attempt(&all, weight, &|task| {
+        let outcomes = self.attempt(&all, &all.waiting, weight, &|task| {
             work(task);
             0
         });
-        outcomes.into_iter().try_for_each(|(_, outcome)| outcome.map(drop))
+        outcomes.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
     /// Runs a task for each partition of a node, each until it succeeds or has failed too often.
@@ -408,20 +439,24 @@ impl<'e> Run<'e> {
         work: &(dyn Fn(Task, T::Held) -> R + Sync),
     ) -> Result<Vec<R>> {
         let slots = Slots::new();
-        self.each_task::<T>(input, &|task, held| slots.put(task.partition, work(task, held)))?;
+        self.each_task::<T>(input, false, &|task, held| slots.put(task.partition, work(task, held)))?;
         Ok(slots.into_results())
     }
 
     /// The same for tasks that leave their results elsewhere.
     ///
+    /// With `spans`, a task reads several partitions, one call of `work` for each, if there are many more partitions than are
+    /// needed to keep all threads at work.
+    ///
     /// A program has an instance of this function for each type of record, so all that need not know it is done elsewhere.
     pub(crate) fn each_task<T: Record + ?Sized>(
         &self,
         input: NodeId,
+        spans: bool,
         work: &(dyn Fn(Task, T::Held) + Sync),
     ) -> Result<()> {
         let mut data = self.dataset::<T>(input)?;
-        let mut attempts = Attempts::new(data.partitions());
+        let mut attempts = self.attempts(data.partitions(), spans);
         loop {
             let again = data.replayable() || self.can_be_remade(input);
             let done = self.attempt_waiting(&mut attempts, again, data.weight(), &|task| {
@@ -435,8 +470,14 @@ impl<'e> Run<'e> {
             }
             data = self.replay(input, data)?;
         }
-        self.ledger.set_lengths(input, &attempts.lengths);
+        self.ledger.set_lengths(input, &mapped(attempts.lengths, AtomicUsize::into_inner));
         Ok(())
+    }
+
+    fn attempts(&self, partitions: usize, spans: bool) -> Attempts {
+        let tasks = self.engine.parallelism;
+        let span = if spans && partitions >= MANY * tasks { partitions.div_ceil(tasks) } else { 1 };
+        Attempts::new(partitions, span)
     }
 
     /// Runs the waiting tasks once. Whether all have succeeded now; those that have not may be tried `again`, or it is an
@@ -450,13 +491,14 @@ impl<'e> Run<'e> {
     ) -> Result<bool> {
         attempts.made += 1;
         let again = again && attempts.made < self.engine.max_task_failures;
-        for (partition, outcome) in self.attempt(&std::mem::take(&mut attempts.waiting), weight, work) {
+        let waiting = std::mem::take(&mut attempts.waiting);
+        for (partitions, outcome) in self.attempt(attempts, &waiting, weight, work) {
             match outcome {
-                Ok(records) => attempts.lengths[partition] = records,
+                Ok(()) => {}
                 Err(error) if !again => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, attempt = attempts.made, "task failed and is tried again");
-                    attempts.waiting.push(partition);
+                    attempts.waiting.push(partitions);
                 }
             }
         }
@@ -466,27 +508,36 @@ impl<'e> Run<'e> {
     /// Runs each of the tasks once. `work` says how many records it read.
     fn attempt(
         &self,
-        tasks: &[usize],
+        attempts: &Attempts,
+        tasks: &[Range<usize>],
         weight: usize,
         work: &(dyn Fn(Task) -> usize + Sync),
-    ) -> Vec<(usize, Result<usize>)> {
+    ) -> Vec<(Range<usize>, Result<()>)> {
         let outcomes = Slots::new();
-        let (parallelism, time) = (self.engine.parallelism, self.time);
+        let (parallelism, span, time) = (self.engine.parallelism, attempts.span, self.time);
         // Tasks run on other threads, where the span of the stage is not the current one.
         let stage = tracing::Span::current();
         self.engine.exec.run(tasks.len(), weight, &|index| {
-            let partition = tasks[index];
-            let _span = tracing::trace_span!(parent: &stage, "task", partition).entered();
+            let partitions = tasks[index].clone();
+            let _span = tracing::trace_span!(parent: &stage, "task", partition = partitions.start).entered();
             let watch = Stopwatch::start();
-            let outcome = guard(|| work(Task { partition, parallelism }));
+            let (reads, mut records) = (Cell::new(partitions.start), 0);
+            let outcome = guard(|| {
+                for partition in partitions.clone() {
+                    reads.set(partition);
+                    let length = work(Task { partition, span, parallelism });
+                    attempts.lengths[partition].store(length, Ordering::Relaxed);
+                    records += length as u64;
+                }
+            });
             let (elapsed, failed) = (watch.elapsed(), outcome.is_err());
-            let records = outcome.as_ref().map_or(0, |records| *records as u64);
-            let outcome = outcome.map_err(|error| error.in_partition(partition).in_batch(time));
-            outcomes.put(index, (outcome, TaskInfo { partition, records, time: elapsed, failed }));
+            let outcome = outcome.map_err(|error| error.in_partition(reads.get()).in_batch(time));
+            let info = TaskInfo { partition: partitions.start, records, time: elapsed, failed };
+            outcomes.put(index, ((partitions, outcome), info));
         });
         let (outcomes, infos): (Vec<_>, Vec<_>) = outcomes.into_results().into_iter().unzip();
         self.ledger.add_tasks(infos.into_iter());
-        tasks.iter().copied().zip(outcomes).collect()
+        outcomes
     }
 }
 

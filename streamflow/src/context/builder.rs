@@ -120,6 +120,9 @@ impl StreamingContextBuilder {
 
     /// Number of partitions of a shuffle whose operator does not say. As many as there are threads if it is not set.
     ///
+    /// A loop in front of an operator that combines records by key runs in as many tasks too when it reads eight times as many
+    /// partitions or more; each task then reads several. So fewer than there are threads leaves threads idle.
+    ///
     /// **Source**: Spark's `spark.default.parallelism`.
     pub fn parallelism(mut self, partitions: usize) -> Self {
         self.parallelism = Some(partitions);

@@ -203,9 +203,10 @@ impl<K: Hash + Eq, G: Aggregator> CombineWriter<K, G> {
                 }
             }
             Mode::Through { pieces } => {
-                if distinct(&self.hasher, pieces) < records / 4 * 3 {
+                let keys = distinct(&self.hasher, pieces);
+                if keys < records / 4 * 3 {
                     let pieces = std::mem::take(pieces);
-                    self.combine(pieces);
+                    self.combine(pieces, keys);
                 }
             }
         }
@@ -213,15 +214,19 @@ impl<K: Hash + Eq, G: Aggregator> CombineWriter<K, G> {
         self.until_look = self.next_look - records;
     }
 
-    /// Combines from now on, first what was let through.
-    fn combine(&mut self, all: Vec<Chunks<Loose<K, G::Acc>>>) {
+    /// Combines from now on, first what was let through, which has about so many `keys`.
+    fn combine(&mut self, all: Vec<Chunks<Loose<K, G::Acc>>>, keys: usize) {
         self.mode = Mode::combine(self.partitions);
         let Mode::Combine { tables } = &mut self.mode else { return };
+        tables.iter_mut().for_each(|table| table.reserve(keys / self.partitions));
         let count = pieces(self.partitions);
         for (piece, rows) in all.into_iter().enumerate() {
-            for Loose { key, acc } in rows.into_chunks().flatten() {
-                let row = Row { hash: self.hasher.hash_kept(&key), key, acc };
-                tables[piece / count].merge(row, |acc| acc, |left, right| self.aggregator.merge(left, right));
+            let table = &mut tables[piece / count];
+            for chunk in rows.into_chunks() {
+                for Loose { key, acc } in chunk {
+                    let row = Row { hash: self.hasher.hash_kept(&key), key, acc };
+                    table.merge(row, |acc| acc, |left, right| self.aggregator.merge(left, right));
+                }
             }
         }
     }

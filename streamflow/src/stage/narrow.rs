@@ -84,7 +84,7 @@ macro_rules! views_of_blocks {
 views_of_blocks!(TextBlock => str, BytesBlock => [u8]);
 
 /// How the tasks over the partitions of a node are run, by the type that the node's records are held in.
-type RunTasks<H> = fn(&Run<'_>, NodeId, &(dyn Fn(Task, H) + Sync)) -> Result<()>;
+type RunTasks<H> = fn(&Run<'_>, NodeId, bool, &(dyn Fn(Task, H) + Sync)) -> Result<()>;
 
 /// The stream that a fused loop reads.
 ///
@@ -98,7 +98,8 @@ pub struct Input<'s, H> {
 
 /// The partitions of `stream`.
 pub fn input<T: Record + ?Sized>(stream: &DStream<T>) -> Input<'_, T::Held> {
-    Input { topology: stream.topology(), node: stream.node(), run: |run, node, work| run.each_task::<T>(node, work) }
+    let run = |run: &Run<'_>, node, spans, work: &(dyn Fn(Task, T::Held) + Sync)| run.each_task::<T>(node, spans, work);
+    Input { topology: stream.topology(), node: stream.node(), run }
 }
 
 impl<H: 'static> Input<'_, H> {
@@ -141,10 +142,12 @@ where
 
     fn run(&self, run: &Run<'_>) -> Result<()> {
         let written = Slots::new();
-        (self.run)(run, self.input, &|task, held| {
-            let mut writers = self.outs.writers(task);
+        (self.run)(run, self.input, self.outs.spans(), &|task, held| {
+            // What an attempt left that failed later is not taken up: the next one begins with new writers.
+            let begun = if task.begins() { None } else { written.take(task.place()) };
+            let mut writers = begun.unwrap_or_else(|| self.outs.writers(task));
             (self.body)(Part(Box::new(held)), &mut writers);
-            written.put(task.partition, writers);
+            written.put(task.place(), writers);
         })?;
         self.outs.deliver(Delivery(run), written.into_results());
         Ok(())

@@ -21,6 +21,10 @@ pub trait Gather: Send + Sync + 'static {
     type Record: Record + ?Sized;
     /// What a task writes to.
     type Writer: Send + 'static;
+    /// Whether a task that reads several partitions may write all of them to one writer: it is so if nothing tells which
+    /// partition a record came from, and pays if a writer combines records.
+    #[doc(hidden)]
+    const SPANS: bool = false;
     /// A writer for a task.
     fn writer(&self, task: Task) -> Self::Writer;
     /// The data set, from what the tasks wrote, in the order of their partitions.
@@ -207,6 +211,11 @@ pub trait Out: Send + Sync + 'static {
     /// Remembers the stage.
     #[doc(hidden)]
     fn bind(&self, binding: Binding<'_>);
+    /// Whether a writer may be written to from several partitions.
+    #[doc(hidden)]
+    fn spans(&self) -> bool {
+        false
+    }
     /// A writer for a task.
     fn writer(&self, task: Task) -> Self::Writer;
     /// Takes the writers of all tasks, in the order of their partitions.
@@ -232,6 +241,10 @@ impl<G: Gather> Out for Port<G> {
 
     fn bind(&self, binding: Binding<'_>) {
         self.wiring.bind(self.index, binding.topology, binding.stage);
+    }
+
+    fn spans(&self) -> bool {
+        G::SPANS
     }
 
     fn writer(&self, task: Task) -> G::Writer {
@@ -273,6 +286,9 @@ pub trait Outs: Send + Sync + 'static {
     /// Remembers the stage in all of them.
     #[doc(hidden)]
     fn bind(&self, binding: Binding<'_>);
+    /// Whether all of them may be written to from several partitions.
+    #[doc(hidden)]
+    fn spans(&self) -> bool;
     /// Writers for a task.
     fn writers(&self, task: Task) -> Self::Writers;
     /// Takes the writers of all tasks.
@@ -287,6 +303,7 @@ macro_rules! outs {
             fn bind(&self, binding: Binding<'_>) {
                 $(self.$index.bind(binding);)+
             }
+            fn spans(&self) -> bool { $(self.$index.spans())&&+ }
             fn writers(&self, task: Task) -> Self::Writers { ($(self.$index.writer(task),)+) }
             #[allow(non_snake_case, reason = "one vector for each type parameter")]
             fn deliver(&self, delivery: Delivery<'_, '_>, writers: Vec<Self::Writers>) {

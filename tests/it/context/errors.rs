@@ -28,6 +28,34 @@ fn a_failed_task_is_tried_again_from_records_that_are_made_again() {
     assert_eq!(out.batches(), [[10, 20, 30]]);
 }
 
+/// Sums by key, and panics where it meets a number that is refused, so often.
+#[stream]
+fn sums(numbers: DStream<u64>, refused: u64, left: Arc<AtomicU64>) -> DStream<(u64, u64)> {
+    numbers
+        .map(|n| {
+            let fails = n == refused
+                && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            assert!(!fails, "refused");
+            (n % 3, n)
+        })
+        .reduce_by_key(|a, b| a + b)
+}
+
+#[test]
+fn a_task_over_many_partitions_is_tried_again_as_a_whole_and_its_error_names_the_partition() {
+    let partitions = || vec![(0..50).map(|part| vec![2 * part, 2 * part + 1]).collect()];
+    let mut test = Driver::new().unwrap();
+    let out = test.output(&sums(test.input_partitions(partitions()), 61, Arc::new(AtomicU64::new(2))));
+    test.run_batches(1).unwrap();
+    let mut found = out.take_batches().remove(0);
+    found.sort_unstable();
+    assert_eq!(found, [0, 1, 2].map(|key| (key, (0..100).filter(|n| n % 3 == key).sum())));
+
+    let mut test = Driver::new().unwrap();
+    test.output(&sums(test.input_partitions(partitions()), 61, Arc::new(AtomicU64::new(u64::MAX))));
+    assert_eq!(test.run_batches(1).unwrap_err().partition(), Some(30));
+}
+
 #[test]
 fn with_one_attempt_a_task_is_not_tried_again() {
     let mut test = Driver::with(|builder| builder.max_task_failures(1)).unwrap();
