@@ -255,68 +255,78 @@ impl UpdatedSums {
     }
 }
 
-/// A table of sums with the batch that touched each, and for each batch the keys that were new or known long before.
-pub struct Expiring {
+/// A table of states with the batch that touched each, and for each batch the keys that were new or known long before.
+pub struct Expiring<F> {
     threads: ThreadPool,
     now: u64,
     halves: [ExpiringHalf; 2],
+    function: F,
 }
 
 #[derive(Default)]
 struct ExpiringHalf {
-    sums: HashTable<Timed>,
+    states: HashTable<Timed>,
     touched: VecDeque<Vec<u64>>,
 }
 
 struct Timed {
     key: u64,
-    sum: u64,
+    state: u64,
     touched: u64,
 }
 
-impl Expiring {
+impl<M: Send, F: Fn(&u64, Option<u64>, &mut Option<u64>) -> Option<M> + Sync> Expiring<F> {
     /// Starts with nothing.
-    pub fn new(threads: ThreadPool) -> Self {
-        Self { threads, now: 0, halves: Default::default() }
+    pub fn new(threads: ThreadPool, function: F) -> Self {
+        Self { threads, now: 0, halves: Default::default(), function }
     }
 
-    /// Adds a batch; returns the sums of the keys that came neither in it nor in the one before.
-    pub fn batch(&mut self, batch: &[Arc<Vec<Pair>>]) -> Vec<Vec<Pair>> {
+    /// Calls the function for each record, and without a value for the keys that came neither in this batch nor in the one
+    /// before, which go; returns what it returns.
+    pub fn batch(&mut self, batch: &[Arc<Vec<Pair>>]) -> Vec<Vec<M>> {
         self.now += 1;
-        let now = self.now;
-        let hasher = hasher();
+        let (now, hasher, function) = (self.now, hasher(), &self.function);
         by_halves(&self.threads, batch, &mut self.halves, |half, parts| {
-            let ExpiringHalf { sums, touched } = half;
-            let mut keys = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+            let records = parts.iter().map(Vec::len).sum();
+            let (mut keys, mut mapped) = (Vec::with_capacity(records), Vec::with_capacity(records));
             for (key, value) in parts.into_iter().flatten() {
                 let rehash = |timed: &Timed| hasher.hash_one(timed.key);
-                match sums.entry(hasher.hash_one(key), |timed| timed.key == key, rehash) {
+                match half.states.entry(hasher.hash_one(key), |timed| timed.key == key, rehash) {
                     Entry::Occupied(mut entry) => {
+                        let mut state = Some(entry.get().state);
+                        mapped.extend(function(&key, Some(value), &mut state));
+                        let Some(state) = state else {
+                            entry.remove();
+                            continue;
+                        };
                         let timed = entry.get_mut();
-                        timed.sum += value;
+                        timed.state = state;
                         if std::mem::replace(&mut timed.touched, now) != now {
                             keys.push(key);
                         }
                     }
                     Entry::Vacant(entry) => {
-                        entry.insert(Timed { key, sum: value, touched: now });
-                        keys.push(key);
+                        let mut state = None;
+                        mapped.extend(function(&key, Some(value), &mut state));
+                        if let Some(state) = state {
+                            entry.insert(Timed { key, state, touched: now });
+                            keys.push(key);
+                        }
                     }
                 }
             }
-            touched.push_back(keys);
-            let due = if touched.len() > 2 { touched.pop_front() } else { None };
-            let mut expired = Vec::with_capacity(due.as_ref().map_or(0, Vec::len));
+            half.touched.push_back(keys);
+            let due = if half.touched.len() > 2 { half.touched.pop_front() } else { None };
             for key in due.into_iter().flatten() {
-                let found = sums.find_entry(hasher.hash_one(key), |timed| timed.key == key);
+                let found = half.states.find_entry(hasher.hash_one(key), |timed| timed.key == key);
                 if let Ok(entry) = found
                     && entry.get().touched + 2 == now
                 {
-                    let Timed { key, sum, .. } = entry.remove().0;
-                    expired.push((key, sum));
+                    let Timed { key, state, .. } = entry.remove().0;
+                    mapped.extend(function(&key, None, &mut Some(state)));
                 }
             }
-            expired
+            mapped
         })
     }
 }

@@ -144,7 +144,11 @@ fn state_expiry() -> Group {
     let set = |set: u64| (set * EXPIRING..(set + 1) * EXPIRING).map(|number| (key(number), number % 1_000)).collect();
     let batches = Batches::new((0..4).map(set));
     let count = Count { before: 8, of_a_run: 1 };
-    let mut by_hand = Expiring::new(threads());
+    let mut by_hand = Expiring::new(threads(), |key: &u64, value: Option<u64>, sum: &mut Option<u64>| {
+        let Some(value) = value else { return sum.map(|sum| (*key, sum)) };
+        *sum = Some(sum.unwrap_or(0) + value);
+        None
+    });
     let programs = vec![
         Program::streaming("state_expiry", &batches, count, |pairs| expiring(pairs, Vec::new())),
         Program::by_hand("hand_written", &batches, count, move |batch| by_hand.batch(batch)),
