@@ -5,28 +5,8 @@
 
 mod common;
 
-use std::time::Duration;
-
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-
-fn fused(criterion: &mut Criterion) {
-    for (name, make) in common::FUSED {
-        let mut group = make();
-        let mut bench = criterion.benchmark_group(name);
-        bench.throughput(Throughput::Elements(group.elements as u64));
-        for program in &mut group.programs {
-            bench.bench_function(program.name, |bencher| bencher.iter(|| program.run()));
-        }
-        bench.finish();
-    }
+fn main() {
+    let mut criterion = common::criterion();
+    common::FUSED.into_iter().for_each(|group| common::measure(&mut criterion, group));
+    criterion.final_summary();
 }
-
-fn quick() -> Criterion {
-    Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(4))
-}
-
-criterion_group! { name = benches; config = quick(); targets = fused }
-criterion_main!(benches);

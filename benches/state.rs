@@ -9,11 +9,9 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use common::states;
 use common::streaming::{Batches, Count, Pair, Streaming};
-use criterion::{Criterion, Throughput};
 use streamflow::DStream;
 
 /// The system's allocator, which counts.
@@ -42,18 +40,6 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn state(criterion: &mut Criterion) {
-    for (name, make) in states::STATES {
-        let mut group = make();
-        let mut bench = criterion.benchmark_group(name);
-        bench.throughput(Throughput::Elements(group.elements as u64));
-        for program in &mut group.programs {
-            bench.bench_function(program.name, |bencher| bencher.iter(|| program.run()));
-        }
-        bench.finish();
-    }
-}
-
 /// Prints a line for each operator: bytes and blocks of memory for each key.
 fn memory() {
     report("hash_map", || states::initial().into_iter().collect::<std::collections::HashMap<_, _>>());
@@ -81,11 +67,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--memory") {
         return memory();
     }
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(4))
-        .configure_from_args();
-    state(&mut criterion);
+    let mut criterion = common::criterion();
+    states::STATES.into_iter().for_each(|group| common::measure(&mut criterion, group));
     criterion.final_summary();
 }

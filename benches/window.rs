@@ -13,19 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::streaming::{Count, Pair, Streaming};
 use common::windows;
-use criterion::{Criterion, Throughput};
 use streamflow::DStream;
-
-fn window(criterion: &mut Criterion) {
-    let (name, make) = windows::WINDOW;
-    let mut group = make();
-    let mut bench = criterion.benchmark_group(name);
-    bench.throughput(Throughput::Elements(group.elements as u64));
-    for program in &mut group.programs {
-        bench.bench_function(program.name, |bencher| bencher.iter(|| program.run()));
-    }
-    bench.finish();
-}
 
 /// Lengths in panes.
 const LENGTHS: [usize; 3] = [10, 60, 600];
@@ -69,11 +57,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--slides") {
         return slides();
     }
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(4))
-        .configure_from_args();
-    window(&mut criterion);
+    let mut criterion = common::criterion();
+    common::measure(&mut criterion, windows::WINDOW);
     criterion.final_summary();
 }

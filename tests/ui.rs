@@ -13,20 +13,25 @@ fn programs_that_compile() {
     trybuild::TestCases::new().pass("tests/ui/pass/*.rs");
 }
 
+/// The messages of a theme.
+fn messages(theme: &str) {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(rustc).arg("--version").output().expect("the compiler that builds this can be asked");
+    let version = String::from_utf8_lossy(&version.stdout);
+    if version.starts_with(TOOLCHAIN) {
+        trybuild::TestCases::new().compile_fail(format!("tests/ui/fail/{theme}/*.rs"));
+    } else {
+        println!("skipped: the messages are those of `{TOOLCHAIN}x`, and this is `{}`", version.trim());
+    }
+}
+
 /// A test for each theme, so that the name of what failed says where to look, and one that no theme was forgotten.
-macro_rules! messages {
+macro_rules! themes {
     ($($theme:ident),+ $(,)?) => {
         $(
             #[test]
             fn $theme() {
-                let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-                let version = Command::new(rustc).arg("--version").output().expect("the compiler that builds this");
-                let version = String::from_utf8_lossy(&version.stdout);
-                if version.starts_with(TOOLCHAIN) {
-                    trybuild::TestCases::new().compile_fail(concat!("tests/ui/fail/", stringify!($theme), "/*.rs"));
-                } else {
-                    println!("skipped: the messages are those of `{TOOLCHAIN}x`, and this is `{}`", version.trim());
-                }
+                messages(stringify!($theme));
             }
         )+
 
@@ -40,4 +45,4 @@ macro_rules! messages {
     };
 }
 
-messages!(arguments, captures, closures, graph, keyed, names, records, several, signature, state, window);
+themes!(arguments, captures, closures, graph, keyed, names, records, several, signature, state, window);

@@ -24,8 +24,10 @@ pub mod windows;
 use std::hash::Hash;
 use std::hint::black_box;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ahash::RandomState;
+use criterion::{Criterion, Throughput};
 use streamflow::{BatchContext, DStream};
 
 /// Threads of every program.
@@ -48,6 +50,26 @@ impl Group {
     pub fn program(&mut self, name: &str) -> &mut Program {
         self.programs.iter_mut().find(|program| program.name == name).expect("a pair names programs of its group")
     }
+}
+
+/// Measures the programs of a group.
+pub fn measure(criterion: &mut Criterion, (name, make): Maker) {
+    let mut group = make();
+    let mut bench = criterion.benchmark_group(name);
+    bench.throughput(Throughput::Elements(group.elements as u64));
+    for program in &mut group.programs {
+        bench.bench_function(program.name, |bencher| bencher.iter(|| program.run()));
+    }
+    bench.finish();
+}
+
+/// Settings for programs of some milliseconds.
+pub fn criterion() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(4))
+        .configure_from_args()
 }
 
 /// One way to do the task.

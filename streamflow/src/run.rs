@@ -6,27 +6,35 @@
 //!
 //! *Failure*: a task that panics is tried again, from inputs that are read again or, if they are gone, made again. What
 //! still fails fails its stage, every node below it and every output of those; other outputs of the batch go on.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`tasks`] | running the tasks of a stage, until all have succeeded |
+//! | [`guard`](mod@guard) | panics of user code, as errors |
+
+mod guard;
+mod tasks;
+
+pub use self::guard::At;
+pub(crate) use self::guard::guard;
+pub(crate) use self::tasks::{Task, TaskResults};
 
 use std::any::Any;
-use std::cell::{Cell, Ref, RefCell};
-use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::cell::{Ref, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataset::{Blocks, Dataset};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fs::SharedFs;
+use crate::metrics::Worker;
 use crate::metrics::work::{Ledger, Roster};
-use crate::metrics::{TaskInfo, Worker};
 use crate::plan::Operator;
 use crate::record::{Block, Record};
 use crate::stage::window::WindowStep;
-use crate::time::{BatchTime, Stopwatch, lock};
+use crate::time::BatchTime;
 use crate::topology::{AnyDataset, Graph, NodeId, StageId};
-use crate::vectors::{filled, mapped};
 
 /// What every batch of a program has in common.
 pub(crate) struct Engine {
@@ -45,83 +53,6 @@ pub(crate) struct Engine {
 pub(crate) struct Grid {
     /// One interval before the first batch.
     pub(crate) zero: BatchTime,
-}
-
-/// What a task knows of its place.
-#[derive(Clone, Copy, Debug)]
-pub struct Task {
-    /// The partition that it reads.
-    pub(crate) partition: usize,
-    /// How many partitions the task reads, one after the other. The last task may read fewer.
-    pub(crate) span: usize,
-    /// The number of partitions that a shuffle writes to unless its operator says otherwise.
-    pub(crate) parallelism: usize,
-}
-
-impl Task {
-    /// Its place among the tasks.
-    pub(crate) fn place(self) -> usize {
-        self.partition / self.span
-    }
-
-    /// Whether the partition is the first that it reads.
-    pub(crate) fn begins(self) -> bool {
-        self.partition.is_multiple_of(self.span)
-    }
-}
-
-/// From so many partitions for each of a shuffle on, a task may read several: then one task for each of a shuffle shares the
-/// work evenly enough, and what its writers combine is combined once and not for each of many small partitions.
-const MANY: usize = 8;
-
-/// What tasks leave for whoever started them, by their places.
-pub(crate) struct Slots<R>(Mutex<Vec<Option<R>>>);
-
-impl<R> Slots<R> {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
-    }
-
-    pub(crate) fn put(&self, partition: usize, result: R) {
-        let mut slots = lock(&self.0);
-        while slots.len() <= partition {
-            slots.push(None);
-        }
-        slots[partition] = Some(result);
-    }
-
-    /// Takes what a task has left so far.
-    pub(crate) fn take(&self, place: usize) -> Option<R> {
-        lock(&self.0).get_mut(place).and_then(Option::take)
-    }
-
-    /// The results, when every task has left one.
-    pub(crate) fn into_results(self) -> Vec<R> {
-        let slots = self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        mapped(slots, |result| result.expect("every task has left its result"))
-    }
-}
-
-/// The tasks of a stage until all have succeeded.
-struct Attempts {
-    /// The partitions of tasks that have not succeeded yet.
-    waiting: Vec<Range<usize>>,
-    /// How many partitions a task reads.
-    span: usize,
-    /// Records of each partition, when it was read.
-    lengths: Vec<AtomicUsize>,
-    /// Attempts made so far.
-    made: usize,
-}
-
-impl Attempts {
-    fn new(partitions: usize, span: usize) -> Self {
-        let mut waiting = Vec::with_capacity(partitions.div_ceil(span));
-        for first in (0..partitions).step_by(span) {
-            waiting.push(first..partitions.min(first + span));
-        }
-        Self { waiting, span, lengths: filled(partitions, AtomicUsize::default), made: 0 }
-    }
 }
 
 /// One batch in the works.
@@ -409,175 +340,4 @@ impl<'e> Run<'e> {
         let written = self.written[node.0].borrow_mut().get_mut(port).and_then(Option::take);
         written.expect("the stage of a port delivers to it")
     }
-
-    /// Runs tasks that cannot be tried again: their panics are errors at once.
-    pub(crate) fn tasks<R: Send>(
-        &self,
-        tasks: usize,
-        weight: usize,
-        work: &(dyn Fn(Task) -> R + Sync),
-    ) -> Result<Vec<R>> {
-        let slots = Slots::new();
-        self.attempt_all(tasks, weight, &|task| slots.put(task.partition, work(task)))?;
-        Ok(slots.into_results())
-    }
-
-    fn attempt_all(&self, tasks: usize, weight: usize, work: &(dyn Fn(Task) + Sync)) -> Result<()> {
-        let all = Attempts::new(tasks, 1);
-        self.ledger.add_records(weight);
-        let outcomes = self.attempt(&all, &all.waiting, weight, &|task| {
-            work(task);
-            0
-        });
-        outcomes.into_iter().try_for_each(|(_, outcome)| outcome)
-    }
-
-    /// Runs a task for each partition of a node, each until it succeeds or has failed too often.
-    pub(crate) fn tasks_over<T: Record + ?Sized, R: Send>(
-        &self,
-        input: NodeId,
-        work: &(dyn Fn(Task, T::Held) -> R + Sync),
-    ) -> Result<Vec<R>> {
-        let slots = Slots::new();
-        self.each_task::<T>(input, false, &|task, held| slots.put(task.partition, work(task, held)))?;
-        Ok(slots.into_results())
-    }
-
-    /// The same for tasks that leave their results elsewhere.
-    ///
-    /// With `spans`, a task reads several partitions, one call of `work` for each, if there are many more partitions than are
-    /// needed to keep all threads at work.
-    ///
-    /// A program has an instance of this function for each type of record, so all that need not know it is done elsewhere.
-    pub(crate) fn each_task<T: Record + ?Sized>(
-        &self,
-        input: NodeId,
-        spans: bool,
-        work: &(dyn Fn(Task, T::Held) + Sync),
-    ) -> Result<()> {
-        let mut data = self.dataset::<T>(input)?;
-        let mut attempts = self.attempts(data.partitions(), spans);
-        loop {
-            let again = data.replayable() || self.can_be_remade(input);
-            let done = self.attempt_waiting(&mut attempts, again, data.weight(), &|task| {
-                let held = data.hold(task.partition);
-                let records = T::held_len(&held);
-                work(task, held);
-                records
-            })?;
-            if done {
-                break;
-            }
-            data = self.replay(input, data)?;
-        }
-        self.ledger.set_lengths(input, &mapped(attempts.lengths, AtomicUsize::into_inner));
-        Ok(())
-    }
-
-    fn attempts(&self, partitions: usize, spans: bool) -> Attempts {
-        let tasks = self.engine.parallelism;
-        let span = if spans && partitions >= MANY * tasks { partitions.div_ceil(tasks) } else { 1 };
-        Attempts::new(partitions, span)
-    }
-
-    /// Runs the waiting tasks once. Whether all have succeeded now; those that have not may be tried `again`, or it is an
-    /// error.
-    fn attempt_waiting(
-        &self,
-        attempts: &mut Attempts,
-        again: bool,
-        weight: usize,
-        work: &(dyn Fn(Task) -> usize + Sync),
-    ) -> Result<bool> {
-        attempts.made += 1;
-        let again = again && attempts.made < self.engine.max_task_failures;
-        let waiting = std::mem::take(&mut attempts.waiting);
-        for (partitions, outcome) in self.attempt(attempts, &waiting, weight, work) {
-            match outcome {
-                Ok(()) => {}
-                Err(error) if !again => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, attempt = attempts.made, "task failed and is tried again");
-                    attempts.waiting.push(partitions);
-                }
-            }
-        }
-        Ok(attempts.waiting.is_empty())
-    }
-
-    /// Runs each of the tasks once. `work` says how many records it read.
-    fn attempt(
-        &self,
-        attempts: &Attempts,
-        tasks: &[Range<usize>],
-        weight: usize,
-        work: &(dyn Fn(Task) -> usize + Sync),
-    ) -> Vec<(Range<usize>, Result<()>)> {
-        let outcomes = Slots::new();
-        let (parallelism, span, time) = (self.engine.parallelism, attempts.span, self.time);
-        // Tasks run on other threads, where the span of the stage is not the current one.
-        let stage = tracing::Span::current();
-        self.engine.exec.run(tasks.len(), weight, &|index| {
-            let partitions = tasks[index].clone();
-            let _span = tracing::trace_span!(parent: &stage, "task", partition = partitions.start).entered();
-            let watch = Stopwatch::start();
-            let (reads, mut records) = (Cell::new(partitions.start), 0);
-            let outcome = guard(|| {
-                for partition in partitions.clone() {
-                    reads.set(partition);
-                    let length = work(Task { partition, span, parallelism });
-                    attempts.lengths[partition].store(length, Ordering::Relaxed);
-                    records += length as u64;
-                }
-            });
-            let (elapsed, failed) = (watch.elapsed(), outcome.is_err());
-            let outcome = outcome.map_err(|error| error.in_partition(reads.get()).in_batch(time));
-            let info = TaskInfo { partition: partitions.start, records, time: elapsed, failed };
-            outcomes.put(index, ((partitions, outcome), info));
-        });
-        let (outcomes, infos): (Vec<_>, Vec<_>) = outcomes.into_results().into_iter().unzip();
-        self.ledger.add_tasks(infos.into_iter());
-        outcomes
-    }
-}
-
-thread_local! {
-    static FAILED_AT: Cell<Option<&'static Operator>> = const { Cell::new(None) };
-}
-
-/// Names the operator whose code runs, for the error if it panics.
-///
-/// It is forgotten when the code returns, so it costs nothing; only unwinding drops it. The innermost one wins.
-#[doc(hidden)]
-pub struct At(pub &'static Operator);
-
-impl Drop for At {
-    #[cold]
-    fn drop(&mut self) {
-        FAILED_AT.with(|place| {
-            if place.get().is_none() {
-                place.set(Some(self.0));
-            }
-        });
-    }
-}
-
-/// Calls code of the user; its panic becomes an error that names the operator.
-pub(crate) fn guard<R>(work: impl FnOnce() -> R) -> Result<R> {
-    FAILED_AT.set(None);
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let error = Error::task(format!("panicked: {}", panic_message(&*panic)));
-        match FAILED_AT.take() {
-            Some(operator) => error.at_operator(operator),
-            None => error,
-        }
-    })
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is not text")
 }

@@ -75,20 +75,24 @@ impl Run {
     fn try_commit(&self, store: &mut CheckpointStore) -> Result<()> {
         let before: Vec<String> =
             store.latest().map_or_else(Vec::new, |m| m.operators.iter().map(|o| o.identity.clone()).collect());
+        let due = |identity: &String| match identity.as_str() {
+            "visitor" => Due::Base,
+            other => store.due(other, "bytes"),
+        };
+        let dues: Vec<_> = self.program.tables.keys().map(|identity| (identity, due(identity))).collect();
         let mut checkpoint = store.begin(BatchTime::from_millis(self.program.batch));
         for identity in before.iter().filter(|identity| !self.program.tables.contains_key(*identity)) {
             checkpoint.drop_state(identity);
         }
-        for identity in self.program.tables.keys() {
-            self.write(&mut checkpoint, identity)?;
+        for (identity, due) in dues {
+            self.write(&mut checkpoint, identity, due)?;
         }
         checkpoint.commit(self.program.batch.to_le_bytes().to_vec()).map(drop)
     }
 
-    fn write(&self, checkpoint: &mut CheckpointWriter<'_>, identity: &str) -> Result<()> {
+    fn write(&self, checkpoint: &mut CheckpointWriter<'_>, identity: &str, due: Due) -> Result<()> {
         let (table, nothing) = (&self.program.tables[identity], BTreeMap::new());
         let changed = self.changed.get(identity).unwrap_or(&nothing);
-        let due = if identity == "visitor" { Due::Base } else { checkpoint.due(identity, "bytes") };
         if due == Due::Delta && changed.is_empty() {
             return checkpoint.keep(identity);
         }

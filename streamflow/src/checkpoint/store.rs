@@ -128,6 +128,24 @@ impl CheckpointStore {
         StateReader::new(SharedFs::clone(&self.fs), self.dir.clone(), operator.clone())
     }
 
+    /// What has to be written of an operator: all of it if it is new, if its type has changed, or if the deltas outweigh
+    /// the base by now.
+    pub(crate) fn due(&self, identity: &str, fingerprint: &str) -> Due {
+        let last = self.live(identity).filter(|operator| operator.fingerprint == fingerprint);
+        match last {
+            Some(operator) => {
+                let (base, deltas) = operator.weights();
+                if deltas > base || operator.deltas() >= self.options.deltas { Due::Base } else { Due::Delta }
+            }
+            None => Due::Base,
+        }
+    }
+
+    /// The operator in the newest generation.
+    fn live(&self, identity: &str) -> Option<&Operator> {
+        self.latest()?.operator(identity)
+    }
+
     /// Begins the next generation.
     pub(crate) fn begin(&mut self, batch: BatchTime) -> CheckpointWriter<'_> {
         let generation = self.next_generation;
@@ -219,23 +237,6 @@ pub(crate) struct CheckpointWriter<'a> {
 }
 
 impl CheckpointWriter<'_> {
-    /// What has to be written of an operator: all of it if it is new, if its type has changed, or if the deltas outweigh
-    /// the base by now.
-    pub(crate) fn due(&self, identity: &str, fingerprint: &str) -> Due {
-        let last = self.live(identity).filter(|operator| operator.fingerprint == fingerprint);
-        match last {
-            Some(operator) => {
-                let (base, deltas) = operator.weights();
-                if deltas > base || operator.deltas() >= self.store.options.deltas { Due::Base } else { Due::Delta }
-            }
-            None => Due::Base,
-        }
-    }
-
-    fn live(&self, identity: &str) -> Option<&Operator> {
-        self.store.latest()?.operator(identity)
-    }
-
     /// Opens a new state file. [`put`](Self::put) what it gives when it is finished.
     ///
     /// # Errors
@@ -247,7 +248,7 @@ impl CheckpointWriter<'_> {
         partitions: u32,
         what: Due,
     ) -> Result<StateWriter> {
-        let follows = self.live(identity).is_some_and(|operator| operator.fingerprint == fingerprint);
+        let follows = self.store.live(identity).is_some_and(|operator| operator.fingerprint == fingerprint);
         if what == Due::Delta && !follows {
             return Err(Error::illegal_state(format!(
                 "the state of `{identity}` has no base of the type `{fingerprint}`; write all of it"
@@ -266,7 +267,7 @@ impl CheckpointWriter<'_> {
     /// The operator is in this checkpoint already.
     pub(crate) fn put(&mut self, written: WrittenState) -> Result<()> {
         let WrittenState { identity, fingerprint, partitions, is_base, file } = written;
-        let before = self.live(&identity).filter(|_| !is_base);
+        let before = self.store.live(&identity).filter(|_| !is_base);
         let mut files = before.map_or_else(Vec::new, |operator| operator.files.clone());
         files.push(file);
         self.add(Operator { identity, fingerprint, partitions, files })
@@ -277,7 +278,7 @@ impl CheckpointWriter<'_> {
     /// # Errors
     /// There is no such operator in the last checkpoint, or it is in this one already.
     pub(crate) fn keep(&mut self, identity: &str) -> Result<()> {
-        let live = self.live(identity).cloned();
+        let live = self.store.live(identity).cloned();
         self.add(live.ok_or_else(|| Error::illegal_state(format!("the last checkpoint has no state of `{identity}`")))?)
     }
 

@@ -81,16 +81,16 @@ fn a_base_and_its_deltas_give_the_state() {
 fn a_new_base_is_due_when_the_deltas_outweigh_the_old_one() {
     let fs = SimulatedFs::new(1);
     let mut store = open(&fs).unwrap();
-    assert_eq!(store.begin(at(1)).due("counts", "(String, u64)"), Due::Base);
+    assert_eq!(store.due("counts", "(String, u64)"), Due::Base);
     let long: &'static str = "0123456789".repeat(100).leak();
     commit(&mut store, 1, Due::Base, &[("a", Some(long)), ("b", Some(long))]).unwrap();
     let mut deltas = 0;
-    while store.begin(at(2)).due("counts", "(String, u64)") == Due::Delta {
+    while store.due("counts", "(String, u64)") == Due::Delta {
         commit(&mut store, 2 + deltas, Due::Delta, &[("a", Some(long))]).unwrap();
         deltas += 1;
     }
     assert_eq!(deltas, 2, "two deltas of 1000 bytes are more than a base of 2000, with their heads");
-    assert_eq!(store.begin(at(9)).due("counts", "(String, i64)"), Due::Base, "another type");
+    assert_eq!(store.due("counts", "(String, i64)"), Due::Base, "another type");
     commit(&mut store, 10, Due::Base, &[("b", Some("1"))]).unwrap();
     commit(&mut store, 11, Due::Delta, &[]).unwrap();
     assert_eq!(load(&store, "counts"), state(&[("b", "1")]));
@@ -100,10 +100,10 @@ fn a_new_base_is_due_when_the_deltas_outweigh_the_old_one() {
     let mut store = CheckpointStore::open(Arc::new(SimulatedFs::new(2)), DIR, options).unwrap();
     commit(&mut store, 1, Due::Base, &[("a", Some(long))]).unwrap();
     for second in 2..5 {
-        assert_eq!(store.begin(at(second)).due("counts", "(String, u64)"), Due::Delta);
+        assert_eq!(store.due("counts", "(String, u64)"), Due::Delta);
         commit(&mut store, second, Due::Delta, &[]).unwrap();
     }
-    assert_eq!(store.begin(at(5)).due("counts", "(String, u64)"), Due::Base, "many small deltas");
+    assert_eq!(store.due("counts", "(String, u64)"), Due::Base, "many small deltas");
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub struct WorkInfo {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskInfo {
-    /// The partition that it read.
+    /// The partition that it read; the first of them, if it read several.
     pub partition: usize,
     /// Records that it read.
     pub records: u64,

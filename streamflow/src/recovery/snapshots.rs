@@ -101,15 +101,13 @@ impl Snapshots {
         program: impl FnOnce() -> Program,
         watch: Stopwatch,
     ) -> Result<()> {
-        let mut store = lock(&self.store);
-        let writer = store.begin(time);
+        let store = lock(&self.store);
         let mut pieces = Vec::new();
         for (name, NamedState { state, fingerprint, .. }) in states(graph) {
-            let due = if state.wants_base() { Due::Base } else { writer.due(name, &fingerprint) };
+            let due = if state.wants_base() { Due::Base } else { store.due(name, &fingerprint) };
             let extent = if due == Due::Base { Extent::Everything } else { Extent::Changes };
             pieces.push(Piece { identity: name.to_owned(), fingerprint, due, changes: state.save(extent)? });
         }
-        drop(writer);
         drop(store);
         let program = program().encode()?;
         let store = Arc::clone(&self.store);

@@ -125,12 +125,6 @@ enum Mode<K: 'static, A> {
     Through { pieces: Vec<Chunks<Loose<K, A>>> },
 }
 
-impl<K, A> Mode<K, A> {
-    fn combine(partitions: usize) -> Self {
-        Self::Combine { tables: filled(partitions, Table::new) }
-    }
-}
-
 impl<K, G: Aggregator> CombineWriter<K, G> {
     pub(crate) fn new(
         aggregator: std::sync::Arc<G>,
@@ -138,7 +132,7 @@ impl<K, G: Aggregator> CombineWriter<K, G> {
         partitions: usize,
         foreseen: &Foreseen,
     ) -> Self {
-        let (mode, foreseen) = (Mode::combine(partitions), foreseen.rows());
+        let (mode, foreseen) = (Mode::Combine { tables: filled(partitions, Table::new) }, foreseen.rows());
         Self { aggregator, hasher, partitions, foreseen, next_look: FIRST_LOOK, until_look: FIRST_LOOK, mode }
     }
 
@@ -216,8 +210,7 @@ impl<K: Hash + Eq, G: Aggregator> CombineWriter<K, G> {
 
     /// Combines from now on, first what was let through, which has about so many `keys`.
     fn combine(&mut self, all: Vec<Chunks<Loose<K, G::Acc>>>, keys: usize) {
-        self.mode = Mode::combine(self.partitions);
-        let Mode::Combine { tables } = &mut self.mode else { return };
+        let mut tables = filled(self.partitions, Table::new);
         tables.iter_mut().for_each(|table| table.reserve(keys / self.partitions));
         let count = pieces(self.partitions);
         for (piece, rows) in all.into_iter().enumerate() {
@@ -229,6 +222,7 @@ impl<K: Hash + Eq, G: Aggregator> CombineWriter<K, G> {
                 }
             }
         }
+        self.mode = Mode::Combine { tables };
     }
 }
 

@@ -66,7 +66,7 @@ impl<K: Key + Data, G: Aggregator> Combine<K, G> {
 impl<K: Key + Data, G: Aggregator> Gather for Combine<K, G> {
     type Record = (K, G::Acc);
     type Writer = CombineWriter<K, G>;
-    const SPANS: bool = true;
+    const COALESCES: bool = true;
 
     fn writer(&self, task: Task) -> CombineWriter<K, G> {
         let partitions = self.partitions.unwrap_or(task.parallelism);
@@ -328,7 +328,7 @@ pub struct CountByValue<K>(Combine<K, Tally>);
 impl<K: Key + Data> Gather for CountByValue<K> {
     type Record = (K, u64);
     type Writer = ValueWriter<K, Tally>;
-    const SPANS: bool = true;
+    const COALESCES: bool = true;
 
     fn writer(&self, task: Task) -> ValueWriter<K, Tally> {
         ValueWriter(self.0.writer(task))
@@ -355,7 +355,7 @@ pub struct Distinct<K>(Combine<K, Once>);
 impl<K: Key + Data> Gather for Distinct<K> {
     type Record = K;
     type Writer = ValueWriter<K, Once>;
-    const SPANS: bool = true;
+    const COALESCES: bool = true;
 
     fn writer(&self, task: Task) -> ValueWriter<K, Once> {
         ValueWriter(self.0.writer(task))

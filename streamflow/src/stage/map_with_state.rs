@@ -6,7 +6,7 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sink::Sink;
@@ -16,15 +16,14 @@ use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::Operator;
 use crate::record::{Data, Key};
-use crate::run::{At, Run, Task};
+use crate::run::{Run, Task};
 use crate::shuffle::map_side::ScatterWriter;
-use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::state::checkpointed::Checkpointed;
 use crate::state::codec::PairTag;
 use crate::state::slots::Slot;
 use crate::state::spec::{Decided, Phase, Plain, SaysHowLong, State, StateSpec, WithTime};
-use crate::state::store::StateStore;
+use crate::state::store::{StateStore, Visits};
 use crate::state::table::{AHEAD, StateTable};
 use crate::time::{BatchTime, lock};
 use crate::topology::{AnyDataset, Compute, Node, NodeId};
@@ -147,24 +146,10 @@ where
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let run = cx.run;
-        lock(&self.store.continuity).step(&run.window_step(cx.node))?;
-        let partitions = self.store.partitions(run.parallelism());
-        let tables = self.store.open(run.parallelism(), run.zero());
-        let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
-        let weight = written.iter().flatten().map(Vec::len).sum();
-        let parts: Vec<_> = transpose(written, partitions).into_iter().map(Mutex::new).collect();
-        let time = run.time();
-        let blocks = run.tasks(partitions, weight, &|task| {
-            let at = At(self.operator);
-            let buckets = std::mem::take(&mut *lock(&parts[task.partition]));
-            let mapped = self.update(&mut lock(&tables[task.partition]), time, buckets);
-            std::mem::forget(at);
-            Arc::new(mapped)
-        });
-        let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
-        self.store.report(cx, weight);
-        Ok(run.blocks::<M>(cx.node, blocks))
+        let time = cx.run.time();
+        let update = |table: &mut StateTable<K, S>, buckets, _| self.update(table, time, buckets);
+        let blocks = self.store.batch(self.operator, written, Visits::KeysOfRecords, cx, update)?;
+        Ok(cx.run.blocks::<M>(cx.node, blocks))
     }
 }
 

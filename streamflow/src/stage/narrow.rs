@@ -7,7 +7,7 @@ use crate::dstream::DStream;
 use crate::error::Result;
 use crate::plan::StagePlan;
 use crate::record::{BytesBlock, Record, Rows, TextBlock};
-use crate::run::{Run, Slots, Task};
+use crate::run::{Run, Task, TaskResults};
 use crate::topology::{NodeId, Stage, Topology};
 
 /// A partition in the hands of a fused loop, as `H` holds it.
@@ -98,7 +98,9 @@ pub struct Input<'s, H> {
 
 /// The partitions of `stream`.
 pub fn input<T: Record + ?Sized>(stream: &DStream<T>) -> Input<'_, T::Held> {
-    let run = |run: &Run<'_>, node, spans, work: &(dyn Fn(Task, T::Held) + Sync)| run.each_task::<T>(node, spans, work);
+    let run = |run: &Run<'_>, node, coalesces, work: &(dyn Fn(Task, T::Held) + Sync)| {
+        run.each_task::<T>(node, coalesces, work)
+    };
     Input { topology: stream.topology(), node: stream.node(), run }
 }
 
@@ -141,15 +143,15 @@ where
     }
 
     fn run(&self, run: &Run<'_>) -> Result<()> {
-        let written = Slots::new();
-        (self.run)(run, self.input, self.outs.spans(), &|task, held| {
+        let written = TaskResults::new();
+        (self.run)(run, self.input, self.outs.coalesces(), &|task, held| {
             // What an attempt left that failed later is not taken up: the next one begins with new writers.
             let begun = if task.begins() { None } else { written.take(task.place()) };
             let mut writers = begun.unwrap_or_else(|| self.outs.writers(task));
             (self.body)(Part(Box::new(held)), &mut writers);
             written.put(task.place(), writers);
         })?;
-        self.outs.deliver(Delivery(run), written.into_results());
+        self.outs.deliver(Delivery(run), written.into_vec());
         Ok(())
     }
 }

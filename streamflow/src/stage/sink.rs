@@ -24,7 +24,7 @@ pub trait Gather: Send + Sync + 'static {
     /// Whether a task that reads several partitions may write all of them to one writer: it is so if nothing tells which
     /// partition a record came from, and pays if a writer combines records.
     #[doc(hidden)]
-    const SPANS: bool = false;
+    const COALESCES: bool = false;
     /// A writer for a task.
     fn writer(&self, task: Task) -> Self::Writer;
     /// The data set, from what the tasks wrote, in the order of their partitions.
@@ -213,7 +213,7 @@ pub trait Out: Send + Sync + 'static {
     fn bind(&self, binding: Binding<'_>);
     /// Whether a writer may be written to from several partitions.
     #[doc(hidden)]
-    fn spans(&self) -> bool {
+    fn coalesces(&self) -> bool {
         false
     }
     /// A writer for a task.
@@ -243,8 +243,8 @@ impl<G: Gather> Out for Port<G> {
         self.wiring.bind(self.index, binding.topology, binding.stage);
     }
 
-    fn spans(&self) -> bool {
-        G::SPANS
+    fn coalesces(&self) -> bool {
+        G::COALESCES
     }
 
     fn writer(&self, task: Task) -> G::Writer {
@@ -288,7 +288,7 @@ pub trait Outs: Send + Sync + 'static {
     fn bind(&self, binding: Binding<'_>);
     /// Whether all of them may be written to from several partitions.
     #[doc(hidden)]
-    fn spans(&self) -> bool;
+    fn coalesces(&self) -> bool;
     /// Writers for a task.
     fn writers(&self, task: Task) -> Self::Writers;
     /// Takes the writers of all tasks.
@@ -303,7 +303,7 @@ macro_rules! outs {
             fn bind(&self, binding: Binding<'_>) {
                 $(self.$index.bind(binding);)+
             }
-            fn spans(&self) -> bool { $(self.$index.spans())&&+ }
+            fn coalesces(&self) -> bool { $(self.$index.coalesces())&&+ }
             fn writers(&self, task: Task) -> Self::Writers { ($(self.$index.writer(task),)+) }
             #[allow(non_snake_case, reason = "one vector for each type parameter")]
             fn deliver(&self, delivery: Delivery<'_, '_>, writers: Vec<Self::Writers>) {

@@ -7,7 +7,7 @@
 
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::combine::checked;
 use super::sink::Sink;
@@ -17,17 +17,16 @@ use crate::error::Result;
 use crate::plan::Operator;
 use crate::record::own::FindId;
 use crate::record::{Data, Fork, Key};
-use crate::run::{At, Task};
+use crate::run::Task;
 use crate::shuffle::map_side::ScatterWriter;
-use crate::shuffle::reduce_side::transpose;
 use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
 use crate::state::bits::{Bits, WORD};
 use crate::state::checkpointed::Checkpointed;
 use crate::state::index::Index;
-use crate::state::store::StateStore;
+use crate::state::store::{StateStore, Visits};
 use crate::state::table::{AHEAD, StateTable};
-use crate::time::{BatchTime, lock};
+use crate::time::BatchTime;
 use crate::topology::AnyDataset;
 
 /// One partition of a batch.
@@ -258,31 +257,12 @@ where
     }
 
     fn gather(self: &Arc<Self>, written: Vec<ScatterWriter<K, V>>, cx: &GatherCx<'_, '_>) -> Result<AnyDataset> {
-        let run = cx.run;
-        lock(&self.store.continuity).step(&run.window_step(cx.node))?;
-        let partitions = self.store.partitions(run.parallelism());
-        let tables = self.store.open(run.parallelism(), run.zero());
-        let written: Vec<_> = written.into_iter().map(ScatterWriter::into_buckets).collect();
-        let fresh: usize = written.iter().flatten().map(Vec::len).sum();
-        let weight = fresh + tables.iter().map(|table| lock(table).len()).sum::<usize>();
-        let parts: Vec<_> = transpose(written, partitions).into_iter().map(Mutex::new).collect();
-        let time = run.time();
-        let blocks = run.tasks(partitions, weight, &|task| {
-            let at = At(self.operator);
-            let buckets = std::mem::take(&mut *lock(&parts[task.partition]));
-            let records = self.function.update(PartitionUpdate {
-                table: &mut lock(&tables[task.partition]),
-                time,
-                buckets,
-                place: (task.partition, partitions),
-                hasher: &self.store.hasher,
-            });
-            std::mem::forget(at);
-            Arc::new(records)
-        });
-        let blocks = blocks.inspect_err(|_| lock(&self.store.continuity).lose())?;
-        self.store.report(cx, fresh);
-        Ok(run.blocks::<(K, S)>(cx.node, blocks))
+        let time = cx.run.time();
+        let blocks = self.store.batch(self.operator, written, Visits::AllKeys, cx, |table, buckets, place| {
+            let hasher = &self.store.hasher;
+            self.function.update(PartitionUpdate { table, time, buckets, place, hasher })
+        })?;
+        Ok(cx.run.blocks::<(K, S)>(cx.node, blocks))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::hash::Hash;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::checkpointed::{Change, Checkpointed, Entries, Extent};
 use super::codec::{Codec, PairCodec};
@@ -11,12 +11,27 @@ use super::slots::Slot;
 use super::table::StateTable;
 use crate::error::{Error, Result};
 use crate::metrics::work::Holding;
+use crate::plan::Operator;
 use crate::plan::explain::type_name;
 use crate::record::own::FindId;
+use crate::run::At;
+use crate::shuffle::map_side::ScatterWriter;
+use crate::shuffle::reduce_side::transpose;
+use crate::shuffle::table::Row;
 use crate::shuffle::{KeyHasher, partition_of};
 use crate::stage::GatherCx;
 use crate::stage::window::Continuity;
 use crate::time::{BatchTime, lock};
+use crate::vectors::{mapped, total_len};
+
+/// Which keys a batch visits, and so how much there is to do.
+#[derive(Clone, Copy)]
+pub(crate) enum Visits {
+    /// Those of its records.
+    KeysOfRecords,
+    /// All that have a state, and those of its records.
+    AllKeys,
+}
 
 /// The tables of all partitions; shared by an operator and its snapshots.
 pub(crate) struct StateStore<K, S> {
@@ -26,7 +41,7 @@ pub(crate) struct StateStore<K, S> {
     /// Whether keys time out.
     timeouts: bool,
     pub(crate) hasher: KeyHasher,
-    pub(crate) continuity: Mutex<Continuity>,
+    continuity: Mutex<Continuity>,
     tables: OnceLock<Vec<Mutex<StateTable<K, S>>>>,
     codec: OnceLock<PairCodec<K, S>>,
     tracked: OnceLock<()>,
@@ -46,13 +61,55 @@ impl<K: Hash + Eq + 'static, S> StateStore<K, S> {
         }
     }
 
+    /// Runs a batch: `update` gets the table of a partition, what the tasks wrote for it, and which partition of how many it
+    /// is. It gives the records of the partition.
+    ///
+    /// # Errors
+    /// When a batch is left out before this one; or `update` panics: then the state is lost to this run.
+    pub(crate) fn batch<V, R>(
+        &self,
+        operator: &'static Operator,
+        written: Vec<ScatterWriter<K, V>>,
+        visits: Visits,
+        cx: &GatherCx<'_, '_>,
+        update: impl Fn(&mut StateTable<K, S>, Vec<Vec<Row<K, V>>>, (usize, usize)) -> Vec<R> + Sync,
+    ) -> Result<Vec<Arc<Vec<R>>>>
+    where
+        K: Send,
+        S: Send,
+        V: Send,
+        R: Send + Sync,
+    {
+        let run = cx.run;
+        lock(&self.continuity).step(&run.window_step(cx.node))?;
+        let partitions = self.partitions(run.parallelism());
+        let tables = self.open(run.parallelism(), run.zero());
+        let written = mapped(written, ScatterWriter::into_buckets);
+        let rows = total_len(&written, Vec::len);
+        let weight = match visits {
+            Visits::KeysOfRecords => rows,
+            Visits::AllKeys => rows + tables.iter().map(|table| lock(table).len()).sum::<usize>(),
+        };
+        let parts = mapped(transpose(written, partitions), Mutex::new);
+        let blocks = run.tasks(partitions, weight, &|task| {
+            let at = At(operator);
+            let buckets = std::mem::take(&mut *lock(&parts[task.partition]));
+            let records = update(&mut lock(&tables[task.partition]), buckets, (task.partition, partitions));
+            std::mem::forget(at);
+            Arc::new(records)
+        });
+        let blocks = blocks.inspect_err(|_| lock(&self.continuity).lose())?;
+        self.report(cx, rows);
+        Ok(blocks)
+    }
+
     /// The tables as they are.
     pub(crate) fn tables(&self) -> &[Mutex<StateTable<K, S>>] {
         self.tables.get().map_or(&[], Vec::as_slice)
     }
 
     /// Says what a batch of so many rows has left behind.
-    pub(crate) fn report(&self, cx: &GatherCx<'_, '_>, rows: usize) {
+    fn report(&self, cx: &GatherCx<'_, '_>, rows: usize) {
         let (keys, bytes) = self.tables().iter().fold((0, 0), |(keys, bytes), table| {
             let table = lock(table);
             (keys + table.len() as u64, bytes + table.bytes() as u64)
@@ -63,7 +120,7 @@ impl<K: Hash + Eq + 'static, S> StateStore<K, S> {
     }
 
     /// The tables; at the first call they are made, with the initial state in them as if touched at `zero`.
-    pub(crate) fn open(&self, parallelism: usize, zero: BatchTime) -> &[Mutex<StateTable<K, S>>] {
+    fn open(&self, parallelism: usize, zero: BatchTime) -> &[Mutex<StateTable<K, S>>] {
         self.tables.get_or_init(|| {
             let initial = std::mem::take(&mut *lock(&self.initial));
             self.fill(parallelism, initial.into_iter().map(|(key, state)| (key, state, zero)), [zero])

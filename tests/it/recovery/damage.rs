@@ -19,7 +19,7 @@ use streamflow::source::{Receiver, Store};
 use streamflow::testing::{Driver, SimulatedFs};
 use streamflow::{Clock, ErrorKind, ManualClock, Result};
 
-use super::every_operation::{Outputs, limits, outputs, payments, program};
+use super::every_operation::{Outputs, declare, outputs};
 use super::message;
 
 /// Batches before the damage. Checkpoints are of the batches 3, 6 and 9.
@@ -108,12 +108,7 @@ impl Program {
             builder.checkpoint("checkpoint").checkpoint_interval(Duration::from_secs(3))
         });
         let driver = driver.expect("these settings can be used");
-        let all = 0..=BATCHES;
-        let payments = driver.input(all.clone().map(payments).collect());
-        let (sums, rows, states) = program(payments, driver.input(all.map(limits).collect()));
-        sums.save_as_text_files("out/sums", "txt");
-        rows.save_as_text_files("out/rows", "txt");
-        states.save_as_text_files("out/states", "");
+        declare(&driver, BATCHES);
         let ((orders, inbox), (outbox, stored)) = (channel(), channel());
         let lines = driver.context().receiver_stream("lines", Lines { inbox, stored: outbox });
         lines.expect("its settings can be used").save_as_text_files("out/lines", "");

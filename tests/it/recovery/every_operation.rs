@@ -23,10 +23,7 @@ pub(super) type Outputs = BTreeMap<String, Vec<String>>;
 
 /// What the program keeps, as rows: the state after each batch, and all operators over windows.
 #[stream]
-pub(super) fn program(
-    payments: DStream<Pair>,
-    limits: DStream<Pair>,
-) -> (DStream<String>, DStream<String>, DStream<String>) {
+fn program(payments: DStream<Pair>, limits: DStream<Pair>) -> (DStream<String>, DStream<String>, DStream<String>) {
     let with_inverse = payments.reduce_by_key_and_window(|a, b| a + b, |a, b| a - b, 4s, 2s);
     let without = payments.reduce_by_key_and_window(|a, b| a.max(b), 3s, 1s);
     let totals = payments.update_state_by_key(|paid, old: Option<i64>| {
@@ -63,14 +60,23 @@ pub(super) fn program(
 }
 
 /// A few payments of a few keys, which pause for long enough to time out.
-pub(super) fn payments(batch: usize) -> Vec<Pair> {
+fn payments(batch: usize) -> Vec<Pair> {
     let mut random = fastrand::Rng::with_seed(batch as u64);
     let keys = if batch % 9 < 4 { 0..5 } else { 3..9 };
     (0..random.usize(0..7)).map(|_| (random.u32(keys.clone()), random.i64(-9..30))).collect()
 }
 
-pub(super) fn limits(batch: usize) -> Vec<Pair> {
+fn limits(batch: usize) -> Vec<Pair> {
     (0..9).step_by(batch % 3 + 1).map(|key| (key, i64::from(key) * 10)).collect()
+}
+
+/// Declares the program and its outputs, with input for one batch more than a run has, so that it can be seen to go on.
+pub(super) fn declare(driver: &Driver, batches: usize) {
+    let input = |records: fn(usize) -> Vec<Pair>| driver.input((0..=batches).map(records).collect());
+    let (sums, rows, states) = program(input(payments), input(limits));
+    sums.save_as_text_files("out/sums", "txt");
+    rows.save_as_text_files("out/rows", "txt");
+    states.save_as_text_files("out/states", "");
 }
 
 /// A start of the program.
@@ -86,13 +92,7 @@ impl Start<'_> {
             let builder = builder.threads(if self.parallelism == 7 { 3 } else { 1 }).parallelism(self.parallelism);
             builder.simulated_files(self.files).checkpoint("checkpoint").checkpoint_interval(Duration::from_secs(3))
         })?;
-        // One batch more than the run has, so that the program can be seen to go on.
-        let all = 0..=BATCHES;
-        let payments = driver.input(all.clone().map(payments).collect());
-        let (sums, rows, states) = program(payments, driver.input(all.map(limits).collect()));
-        sums.save_as_text_files("out/sums", "txt");
-        rows.save_as_text_files("out/rows", "txt");
-        states.save_as_text_files("out/states", "");
+        declare(&driver, BATCHES);
         Ok(driver)
     }
 

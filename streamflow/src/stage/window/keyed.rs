@@ -222,7 +222,7 @@ where
 {
     type Record = (K, V);
     type Writer = CombineWriter<K, Reduce<V, F>>;
-    const SPANS: bool = true;
+    const COALESCES: bool = true;
 
     fn writer(&self, task: Task) -> Self::Writer {
         self.window.combine_writer(Arc::clone(&self.aggregator), task)
@@ -307,7 +307,7 @@ pub struct CountWindow<K: 'static> {
 impl<K: Key + Clone + Data> Gather for CountWindow<K> {
     type Record = (K, u64);
     type Writer = ValueWriter<K, Tally>;
-    const SPANS: bool = true;
+    const COALESCES: bool = true;
 
     fn writer(&self, task: Task) -> ValueWriter<K, Tally> {
         ValueWriter::new(self.window.combine_writer(Arc::new(Tally), task))
